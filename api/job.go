@@ -1,0 +1,130 @@
+package api
+
+import "time"
+
+// A State is where a job stands.
+//
+//	queued -> assigned -> running -> succeeded | failed | canceled
+//	   ^_________|___________|   (the attempt is lost: attempt+1)
+type State string
+
+// The states of a job. The last three are terminal: a job enters one of them once and stays.
+const (
+	StateQueued    State = "queued"
+	StateAssigned  State = "assigned"
+	StateRunning   State = "running"
+	StateSucceeded State = "succeeded"
+	StateFailed    State = "failed"
+	StateCanceled  State = "canceled"
+)
+
+// Terminal reports whether a job in this state is settled.
+func (s State) Terminal() bool {
+	return s == StateSucceeded || s == StateFailed || s == StateCanceled
+}
+
+// An Attempt names one try of a job and fences everything: a message of an older attempt changes nothing.
+type Attempt struct {
+	Job    string `json:"job"`
+	Number int    `json:"attempt"` // from 1
+}
+
+// An ImageSpec is what a job is to make, with every default filled in. It is what a runtime is given.
+type ImageSpec struct {
+	Model          string  `json:"model"`
+	Prompt         string  `json:"prompt"`
+	NegativePrompt string  `json:"negative_prompt"`
+	Width          int     `json:"width"`  // pixels
+	Height         int     `json:"height"` // pixels
+	Steps          int     `json:"steps"`
+	GuidanceScale  float64 `json:"guidance_scale"` // at most 1 means no guidance
+	Scheduler      string  `json:"scheduler"`      // diffusers class name
+	Seed           int64   `json:"seed"`           // of image 0; image i uses seed+i
+	N              int     `json:"n"`              // number of images
+	LoRAs          []LoRA  `json:"loras"`
+}
+
+// A LoRA names a low-rank adapter and how strongly to apply it.
+type LoRA struct {
+	Name   string  `json:"name"`
+	Weight float64 `json:"weight"` // 0 is the same as not naming it
+}
+
+// A Job is what clients see of one request.
+type Job struct {
+	ID        string    `json:"id"`
+	State     State     `json:"state"`
+	Attempt   int       `json:"attempt"` // 0 until first assigned
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+	NodeID    string    `json:"node_id,omitempty"` // of the current or last attempt
+	Spec      ImageSpec `json:"spec"`
+	Progress  *Progress `json:"progress,omitempty"` // only while running
+	Images    []Image   `json:"images"`             // those delivered so far, in order
+	Error     *Error    `json:"error,omitempty"`
+	Receipt   *Receipt  `json:"receipt,omitempty"`
+}
+
+// An Image is one finished picture of a job.
+type Image struct {
+	Index  int    `json:"index"`
+	URL    string `json:"url,omitempty"` // signed; empty on the wire between node and coordinator
+	Seed   int64  `json:"seed"`
+	Width  int    `json:"width"`
+	Height int    `json:"height"`
+	SHA256 string `json:"sha256"` // lower-case hex of the file
+	Bytes  int64  `json:"bytes"`
+	Type   string `json:"type"` // media type, such as "image/png"
+}
+
+// A Phase is what a running attempt is busy with.
+type Phase string
+
+// The phases, in the order they happen.
+const (
+	PhasePreparing Phase = "preparing" // making model and LoRA files present
+	PhaseLoading   Phase = "loading"   // reading the model into memory
+	PhaseEncoding  Phase = "encoding"  // text to embeddings
+	PhaseSampling  Phase = "sampling"  // the denoising steps
+	PhaseDecoding  Phase = "decoding"  // latents to pixels
+	PhaseUploading Phase = "uploading" // delivering images
+)
+
+// Progress is how far a running attempt is. Step counts within the current image.
+type Progress struct {
+	Phase Phase `json:"phase"`
+	Image int   `json:"image"` // index of the image in the making
+	Step  int   `json:"step"`  // finished steps, 0..Steps
+	Steps int   `json:"steps"`
+}
+
+// Timings say where the time of an attempt went, in seconds.
+type Timings struct {
+	Load   float64 `json:"load"`
+	Encode float64 `json:"encode"`
+	Sample float64 `json:"sample"`
+	Decode float64 `json:"decode"`
+	Total  float64 `json:"total"`
+}
+
+// A Receipt says how an attempt's images were really made, signed by the node's key.
+type Receipt struct {
+	Attempt
+	NodeID         string            `json:"node_id"`
+	Device         string            `json:"device"`          // UUID
+	Runtime        string            `json:"runtime"`         // name
+	RuntimeVersion string            `json:"runtime_version"` // build
+	Model          string            `json:"model"`
+	ModelDigest    string            `json:"model_digest"` // sha256 hex
+	LoRADigests    map[string]string `json:"lora_digests,omitempty"`
+	Scheduler      string            `json:"scheduler"` // the effective one
+	Steps          int               `json:"steps"`
+	GuidanceScale  float64           `json:"guidance_scale"`
+	Width          int               `json:"width"`
+	Height         int               `json:"height"`
+	Seeds          []int64           `json:"seeds"`         // one an image
+	ImageDigests   []string          `json:"image_digests"` // sha256 hex, one an image
+	Timings        Timings           `json:"timings"`
+	FinishedAt     time.Time         `json:"finished_at"`
+	Signature      []byte            `json:"signature"` // see Sign
+}

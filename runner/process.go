@@ -1,0 +1,381 @@
+package runner
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/easelgrid/easel/api"
+)
+
+// Options say how to start a runtime subprocess and how patient to be with it.
+type Options struct {
+	Command []string // program and arguments
+	Env     []string // added to the agent's environment
+	Dir     string   // working directory; the agent's when empty
+	Log     *slog.Logger
+
+	HelloTimeout time.Duration // from start to hello; 0 means 60 s
+	StallTimeout time.Duration // longest silence while a job runs; 0 means 5 min
+	CancelGrace  time.Duration // from cancel to kill; 0 means 10 s
+}
+
+func (o Options) withDefaults() Options {
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{{&o.HelloTimeout, time.Minute}, {&o.StallTimeout, 5 * time.Minute}, {&o.CancelGrace, 10 * time.Second}} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// A Process is the agent's handle on one runtime subprocess. It runs one job at a time. When the
+// process has ended, Done is closed and every call returns an *api.Error that says how it ended;
+// start another Process then.
+type Process struct {
+	options Options
+	launch  string
+	command *exec.Cmd
+	tree    *tree
+	in      io.WriteCloser
+	out     *lineWriter
+	words   *lastWords
+	runtime api.Runtime
+
+	job    sync.Mutex             // held while a job runs
+	wanted atomic.Pointer[string] // the job whose events are read; "" is the hello
+	events chan Event             // closed after done
+	done   chan struct{}
+	ended  error // valid after done is closed
+
+	reasonMu sync.Mutex
+	reason   error // why we ended it; nil while we did not
+}
+
+// Start starts the subprocess and waits for its hello. The process outlives ctx, which bounds the
+// start alone; end it with Stop.
+func Start(ctx context.Context, options Options) (*Process, error) {
+	o := options.withDefaults()
+	p := &Process{options: o, launch: rand.Text(), events: make(chan Event), done: make(chan struct{})}
+	p.wanted.Store(new(string))
+	p.words = &lastWords{line: func(line string) { o.Log.Debug("runtime says", "line", line) }}
+	if err := p.launchChild(); err != nil {
+		return nil, api.Errorf(api.CodeRuntimeCrashed, "start runtime %s: %v", o.Command[0], err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.HelloTimeout)
+	defer cancel()
+	if err := p.awaitHello(ctx); err != nil {
+		p.Kill(err)
+		p.drain()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Process) launchChild() error {
+	command := exec.Command(p.options.Command[0], p.options.Command[1:]...)
+	command.Env = append(append(os.Environ(), p.options.Env...), EnvLaunch+"="+p.launch)
+	command.Dir = p.options.Dir
+	command.Stderr = p.words
+	// A grandchild that keeps stderr open must not keep Wait from returning.
+	command.WaitDelay = 2 * time.Second
+	stdin, err := command.StdinPipe()
+	if err != nil {
+		return err
+	}
+	// Not StdoutPipe: Wait would close it under a reader that has not seen the last lines yet.
+	stdout, childOut, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	command.Stdout = childOut
+	tree, err := startTree(command)
+	childOut.Close()
+	if err != nil {
+		stdout.Close()
+		return err
+	}
+	p.command, p.tree, p.in, p.out = command, tree, stdin, &lineWriter{w: stdin}
+	go p.read(stdout)
+	return nil
+}
+
+// read forwards the child's events until its stdout ends, then waits for the process itself. It is
+// the one goroutine of a Process, and the only writer of ended.
+func (p *Process) read(stdout *os.File) {
+	defer stdout.Close()
+	scanner := lines(stdout)
+	for scanner.Scan() {
+		event, err := DecodeEvent(scanner.Bytes())
+		if err != nil {
+			p.Kill(api.Errorf(api.CodeRuntimeFailed, "the runtime broke the protocol: %v", err))
+			break
+		}
+		// Lines of an earlier launch or job are dropped here, so that a child that talks while
+		// nobody listens cannot hide its own end behind them.
+		if wanted := p.wanted.Load(); event.Launch == p.launch && wanted != nil && event.Job == *wanted {
+			p.events <- event
+		}
+	}
+	if err := scanner.Err(); err != nil {
+		p.Kill(api.Errorf(api.CodeRuntimeFailed, "the runtime broke the protocol: %v", err))
+	}
+	p.tree.exitSoon(p.options.CancelGrace)
+	err := p.command.Wait()
+	p.tree.kill() // what the child left behind
+	p.tree.close()
+	p.ended = p.obituary(err)
+	close(p.done)
+	close(p.events)
+}
+
+// obituary tells how the process ended: our own reason for killing it, or its last words.
+func (p *Process) obituary(err error) error {
+	p.reasonMu.Lock()
+	defer p.reasonMu.Unlock()
+	if p.reason != nil {
+		return p.reason
+	}
+	text := "it exited"
+	if err != nil {
+		text = err.Error()
+	}
+	if words := p.words.String(); words != "" {
+		text += "; its last words: " + words
+	}
+	return api.Errorf(api.CodeRuntimeCrashed, "the runtime process ended: %s", text)
+}
+
+func (p *Process) awaitHello(ctx context.Context) error {
+	select {
+	case e, ok := <-p.events:
+		switch {
+		case !ok:
+			return p.ended
+		case e.Error != nil:
+			return e.Error
+		case e.Hello == nil:
+			return api.Errorf(api.CodeRuntimeFailed, "the runtime broke the protocol: its first line is not hello")
+		}
+		p.runtime = e.Hello.Runtime
+		return nil
+	case <-ctx.Done():
+		return api.Errorf(api.CodeRuntimeHung, "the runtime said nothing for %s after its start", p.options.HelloTimeout)
+	}
+}
+
+// Runtime is what the child said of itself in its hello.
+func (p *Process) Runtime() api.Runtime { return p.runtime }
+
+// PID is the child's process id.
+func (p *Process) PID() int { return p.command.Process.Pid }
+
+// Done is closed when the process has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Err tells how the process ended; nil while it runs.
+func (p *Process) Err() error {
+	select {
+	case <-p.done:
+		return p.ended
+	default:
+		return nil
+	}
+}
+
+// A Watch takes what happens during Generate. Any function may be nil. They are called from the
+// goroutine of Generate.
+type Watch struct {
+	Progress func(api.Progress)
+	Preview  func(Preview)
+	Image    func(path string, image api.Image) error // an error cancels the job
+}
+
+// Load brings a model into the child's memory.
+func (p *Process) Load(ctx context.Context, model string) error {
+	_, err := p.call(ctx, Request{Load: &Load{Model: model}}, Watch{})
+	return err
+}
+
+// Generate makes the images of a spec in dir, which must exist. When ctx ends the child is told to
+// cancel; one that does not obey within CancelGrace is killed. A child that is silent for
+// StallTimeout is killed too. Errors are *api.Error.
+func (p *Process) Generate(ctx context.Context, spec api.ImageSpec, dir string, previewEvery int, watch Watch) (Made, error) {
+	if err := api.Invalid(spec.Faults()); err != nil {
+		return Made{}, err // NaN, for one, does not survive JSON
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return Made{}, fmt.Errorf("job directory: %w", err)
+	}
+	inner := watch.Image
+	watch.Image = nil
+	take := func(f File) error {
+		if filepath.Base(f.Name) != f.Name {
+			return api.Errorf(api.CodeRuntimeFailed, "the runtime named an image outside its directory: %s", api.Quote(f.Name))
+		}
+		if inner == nil {
+			return nil
+		}
+		return inner(filepath.Join(dir, f.Name), f.Image)
+	}
+	return p.callTaking(ctx, Request{Generate: &Generate{Spec: spec, Dir: dir, PreviewEvery: previewEvery}}, watch, take)
+}
+
+func (p *Process) call(ctx context.Context, r Request, watch Watch) (Made, error) {
+	return p.callTaking(ctx, r, watch, nil)
+}
+
+// callTaking sends a request and follows its events to the end.
+func (p *Process) callTaking(ctx context.Context, r Request, watch Watch, take func(File) error) (Made, error) {
+	p.job.Lock()
+	defer p.job.Unlock()
+	r.Launch, r.Job = p.launch, rand.Text()
+	p.wanted.Store(&r.Job)
+	defer p.wanted.Store(nil)
+	if err := p.out.write(r); err != nil {
+		// A pipe that breaks means the child is gone; how it went is the better error.
+		p.Kill(nil)
+		p.drain()
+		return Made{}, p.ended
+	}
+	c := call{process: p, job: r.Job, watch: watch, take: take}
+	return c.follow(ctx)
+}
+
+// call is one request on its way.
+type call struct {
+	process *Process
+	job     string // its reference on the wire
+	watch   Watch
+	take    func(File) error
+	failure error // of ours, while the child is still canceling
+}
+
+// follow waits for the answer. Three clocks can end it early: ctx, the stall timeout and, once
+// canceled, the grace period.
+func (c *call) follow(ctx context.Context) (Made, error) {
+	o := c.process.options
+	stall, canceled := time.NewTimer(o.StallTimeout), ctx.Done()
+	defer stall.Stop()
+	var grace <-chan time.Time
+	cancel := func() {
+		canceled = nil
+		grace = time.After(o.CancelGrace)
+		_ = c.process.out.write(Request{Launch: c.process.launch, Job: c.job, Cancel: &Cancel{}})
+	}
+	for {
+		select {
+		case e, ok := <-c.process.events:
+			if !ok {
+				return Made{}, c.outcome(ctx, c.process.ended)
+			}
+			stall.Reset(o.StallTimeout)
+			if e.Done != nil || e.Error != nil {
+				return c.answer(ctx, e)
+			}
+			if err := c.observe(e); err != nil && c.failure == nil {
+				c.failure = err
+				cancel()
+			}
+		case <-canceled:
+			cancel()
+		case <-grace:
+			c.process.Kill(api.Errorf(api.CodeRuntimeHung, "the runtime ignored a cancel for %s and was killed", o.CancelGrace))
+			grace = nil
+		case <-stall.C:
+			c.process.Kill(api.Errorf(api.CodeRuntimeHung, "the runtime said nothing for %s and was killed", o.StallTimeout))
+		}
+	}
+}
+
+func (c *call) observe(e Event) error {
+	switch {
+	case e.Progress != nil && c.watch.Progress != nil:
+		c.watch.Progress(*e.Progress)
+	case e.Preview != nil && c.watch.Preview != nil:
+		c.watch.Preview(*e.Preview)
+	case e.Image != nil && c.take != nil:
+		return c.take(*e.Image)
+	}
+	return nil
+}
+
+func (c *call) answer(ctx context.Context, e Event) (Made, error) {
+	if e.Error != nil {
+		return Made{}, c.outcome(ctx, e.Error)
+	}
+	if c.failure != nil {
+		return Made{}, c.failure
+	}
+	return *e.Done, nil
+}
+
+// outcome prefers our own failure, then the fact that the caller canceled, over the child's error.
+func (c *call) outcome(ctx context.Context, err error) error {
+	if c.failure != nil {
+		return c.failure
+	}
+	if ctx.Err() != nil {
+		return api.Errorf(api.CodeCanceled, "canceled")
+	}
+	return err
+}
+
+// Kill ends the process and everything it started, at once. The first reason given is what calls
+// return; with nil they tell how the child ended by itself.
+func (p *Process) Kill(reason error) {
+	p.because(reason)
+	p.tree.kill()
+}
+
+// because records why we end the process; the first reason stays.
+func (p *Process) because(reason error) {
+	p.reasonMu.Lock()
+	defer p.reasonMu.Unlock()
+	if p.reason == nil {
+		p.reason = reason
+	}
+}
+
+// drain reads until the process is gone, for callers that want nothing more from it.
+func (p *Process) drain() {
+	for range p.events {
+	}
+}
+
+var errStopped = &api.Error{Code: api.CodeNodeStopped, Message: "the runtime was stopped"}
+
+// Stop ends the process: EOF on its stdin first, a kill of the tree when ctx ends or after
+// CancelGrace. It returns when the process is gone.
+func (p *Process) Stop(ctx context.Context) {
+	p.because(errStopped)
+	_ = p.in.Close()
+	timeout := time.After(p.options.CancelGrace)
+	for {
+		select {
+		case <-p.done:
+			return
+		case <-p.events: // nobody else may be reading
+		case <-ctx.Done():
+			p.tree.kill()
+			ctx = context.Background() // once is enough
+		case <-timeout:
+			p.tree.kill()
+		}
+	}
+}

@@ -61,6 +61,11 @@ def cosine(step: int, steps: int, peak: float, warm: int = 200) -> float:
     return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm))))
 
 
+def plateau(step: int, steps: int, peak: float, cooldown: int, warm: int = 200) -> float:
+    """Warm up, stay, and fall to 1 % over the last cooldown steps, so that the end can be set late."""
+    return peak * min((step + 1) / warm, 1.0, 0.01 + 0.99 * max(0, steps - step) / cooldown)
+
+
 def save(path: pathlib.Path, state: dict) -> None:
     temporary = path.with_suffix(".new")
     torch.save(state, temporary)
@@ -211,7 +216,7 @@ def train_unet(a) -> None:
     for name, module in modules.items():
         print(f"{name}: {sum(p.numel() for p in module.parameters()) / 1e6:.2f} M parameters")
     parameters = [p for m in modules.values() for p in m.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=a.rate or 1e-3, betas=(0.9, 0.99), weight_decay=1e-2, fused=True)
+    optimizer = torch.optim.AdamW(parameters, lr=a.rate or 8e-4, betas=(0.9, 0.99), weight_decay=1e-2, fused=True)
     average, path, first = Average(modules, 0.999), a.work / "unet.pt", 0
     if path.exists():
         state = torch.load(path, weights_only=True)
@@ -227,7 +232,7 @@ def train_unet(a) -> None:
     started = time.time()
     for step in range(first + 1, a.steps + 1):
         for group in optimizer.param_groups:
-            group["lr"] = cosine(step, a.steps, a.rate or 1e-3)
+            group["lr"] = plateau(step, a.steps, a.rate or 8e-4, a.cooldown)
         if len(order) < a.batch:
             order = torch.randperm(len(latents), generator=generator).tolist()
         pick, order = order[: a.batch], order[a.batch :]
@@ -409,6 +414,7 @@ def main() -> None:
     p.add_argument("--steps", type=int, help="optimizer steps of the stage, resumed ones included")
     p.add_argument("--batch", type=int)
     p.add_argument("--rate", type=float, help="peak learning rate")
+    p.add_argument("--cooldown", type=int, default=1500, help="unet stage: last steps, with a falling rate")
     p.add_argument("--images", type=int, help="size of the training set")
     p.add_argument("--crop", type=int, default=64, help="side of the pictures the vae stage sees")
     p.add_argument("--kl", type=float, default=1e-3, help="weight of the KL term of the vae stage")
@@ -416,7 +422,7 @@ def main() -> None:
     p.add_argument("--rank", type=int, default=4, help="rank of the LoRA")
     p.add_argument("--threads", type=int, default=os.cpu_count())
     a = p.parse_args()
-    defaults = {"vae": (2400, 24, 0), "latents": (0, 50, 40000), "unet": (9000, 64, 0), "lora": (1200, 48, 6000)}
+    defaults = {"vae": (2400, 24, 0), "latents": (0, 50, 40000), "unet": (9000, 32, 0), "lora": (1200, 48, 6000)}
     steps, batch, images = defaults.get(a.stage, (0, 1, 0))
     a.steps, a.batch, a.images = a.steps or steps, a.batch or batch, a.images or images
     a.work.mkdir(parents=True, exist_ok=True)

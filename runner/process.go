@@ -50,7 +50,7 @@ type Process struct {
 	options Options
 	launch  string
 	command *exec.Cmd
-	tree    *tree
+	tree    *Tree
 	in      io.WriteCloser
 	out     *lineWriter
 	words   *lastWords
@@ -103,7 +103,7 @@ func (p *Process) launchChild() error {
 		return err
 	}
 	command.Stdout = childOut
-	tree, err := startTree(command)
+	tree, err := StartTree(command)
 	childOut.Close()
 	if err != nil {
 		stdout.Close()
@@ -136,8 +136,8 @@ func (p *Process) read(stdout *os.File) {
 	}
 	p.tree.exitSoon(p.options.CancelGrace)
 	err := p.command.Wait()
-	p.tree.kill() // what the child left behind
-	p.tree.close()
+	p.tree.Kill() // what the child left behind
+	p.tree.Close()
 	p.ended = p.obituary(err)
 	close(p.done)
 	close(p.events)
@@ -340,7 +340,7 @@ func (c *call) outcome(ctx context.Context, err error) error {
 // return; with nil they tell how the child ended by itself.
 func (p *Process) Kill(reason error) {
 	p.because(reason)
-	p.tree.kill()
+	p.tree.Kill()
 }
 
 // because records why we end the process; the first reason stays.
@@ -372,10 +372,10 @@ func (p *Process) Stop(ctx context.Context) {
 			return
 		case <-p.events: // nobody else may be reading
 		case <-ctx.Done():
-			p.tree.kill()
+			p.tree.Kill()
 			ctx = context.Background() // once is enough
 		case <-timeout:
-			p.tree.kill()
+			p.tree.Kill()
 		}
 	}
 }

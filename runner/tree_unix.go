@@ -9,24 +9,25 @@ import (
 	"time"
 )
 
-// A tree is a child with everything it starts: a process group of its own. The child also sees EOF
+// A Tree is a child with everything it starts: a process group of its own. The child also sees EOF
 // on stdin when the agent dies, however it dies.
-type tree struct {
+type Tree struct {
 	mu    sync.Mutex
 	group int // 0 once closed: the number may belong to somebody else by then
 	timer *time.Timer
 }
 
-func startTree(command *exec.Cmd) (*tree, error) {
+// StartTree starts the command as the root of a tree.
+func StartTree(command *exec.Cmd) (*Tree, error) {
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := command.Start(); err != nil {
 		return nil, err
 	}
-	return &tree{group: command.Process.Pid}, nil
+	return &Tree{group: command.Process.Pid}, nil
 }
 
-// kill is safe to call any number of times: a group that is gone is no error.
-func (t *tree) kill() {
+// Kill ends every process of the tree at once. It is safe to call any number of times: a group that is gone is no error.
+func (t *Tree) Kill() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.group != 0 {
@@ -34,11 +35,14 @@ func (t *tree) kill() {
 	}
 }
 
-// exitSoon kills the tree unless close is called within the time given.
-func (t *tree) exitSoon(after time.Duration) { t.timer = time.AfterFunc(after, t.kill) }
+// exitSoon kills the tree unless Close is called within the time given.
+func (t *Tree) exitSoon(after time.Duration) { t.timer = time.AfterFunc(after, t.Kill) }
 
-func (t *tree) close() {
-	t.timer.Stop()
+// Close releases what the tree holds; call it once the child has been waited for.
+func (t *Tree) Close() {
+	if t.timer != nil {
+		t.timer.Stop()
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.group = 0

@@ -10,15 +10,16 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// A tree is a child with everything it starts: a Job Object that kills its processes when its last
+// A Tree is a child with everything it starts: a Job Object that kills its processes when its last
 // handle closes, which also happens when the agent dies.
-type tree struct {
+type Tree struct {
 	mu    sync.Mutex
 	job   windows.Handle
 	timer *time.Timer
 }
 
-func startTree(command *exec.Cmd) (*tree, error) {
+// StartTree starts the command as the root of a tree.
+func StartTree(command *exec.Cmd) (*Tree, error) {
 	job, err := windows.CreateJobObject(nil, nil)
 	if err != nil {
 		return nil, fmt.Errorf("create job object: %w", err)
@@ -41,7 +42,7 @@ func startTree(command *exec.Cmd) (*tree, error) {
 		windows.CloseHandle(job)
 		return nil, err
 	}
-	return &tree{job: job}, nil
+	return &Tree{job: job}, nil
 }
 
 func assign(job windows.Handle, pid int) error {
@@ -56,8 +57,8 @@ func assign(job windows.Handle, pid int) error {
 	return nil
 }
 
-// kill is safe to call any number of times.
-func (t *tree) kill() {
+// Kill ends every process of the tree at once. It is safe to call any number of times.
+func (t *Tree) Kill() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.job != 0 {
@@ -65,11 +66,14 @@ func (t *tree) kill() {
 	}
 }
 
-// exitSoon kills the tree unless close is called within the time given.
-func (t *tree) exitSoon(after time.Duration) { t.timer = time.AfterFunc(after, t.kill) }
+// exitSoon kills the tree unless Close is called within the time given.
+func (t *Tree) exitSoon(after time.Duration) { t.timer = time.AfterFunc(after, t.Kill) }
 
-func (t *tree) close() {
-	t.timer.Stop()
+// Close releases what the tree holds; call it once the child has been waited for.
+func (t *Tree) Close() {
+	if t.timer != nil {
+		t.timer.Stop()
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	windows.CloseHandle(t.job)

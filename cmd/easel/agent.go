@@ -1,0 +1,96 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/easelgrid/easel/agent"
+	"github.com/easelgrid/easel/coordinator"
+)
+
+// errInUse stands for a data directory that another process holds.
+var errInUse = coordinator.ErrInUse
+
+func agentCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "agent",
+		Short:   "Make this machine a node",
+		Example: "  easel agent run --coordinator http://127.0.0.1:7878 --join TOKEN --data node",
+	}
+	c.AddCommand(agentRunCommand())
+	return c
+}
+
+func agentRunCommand() *cobra.Command {
+	var (
+		config    agent.Config
+		logs      logFlags
+		names     []string
+		stepTime  time.Duration
+		asJSON    bool
+		withStdin bool
+	)
+	c := &cobra.Command{
+		Use:   "run --coordinator URL --join TOKEN --data DIR",
+		Short: "Run the agent in the foreground",
+		Long: `Joins a coordinator, runs its jobs and delivers the pictures. The first run makes the node's key in
+DIR and needs a join token; later runs need neither token nor anything else that is in DIR.
+SIGTERM or Ctrl-C drains: what runs is finished and delivered first. A second one ends at once.`,
+		Example: `  easel agent run --coordinator http://127.0.0.1:7878 --join "$(cat data/join.token)" --data node
+  easel agent run --coordinator http://127.0.0.1:7878 --join TOKEN --data node --runtime fake`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			ctx := c.Context()
+			if withStdin {
+				ctx = endWithStdin(ctx)
+			}
+			for _, name := range slices.Compact(names) {
+				command, err := childCommand(name, "--step-time", stepTime.String())
+				if err != nil {
+					return err
+				}
+				config.Runtimes = append(config.Runtimes, agent.Command{Name: name, Args: command})
+			}
+			self, err := os.Executable()
+			if err != nil {
+				return fmt.Errorf("find this program: %w", err)
+			}
+			config.Probe = []string{self, "gpu-probe"}
+			config.Version, config.Log = version, logs.logger()
+			config.Joined = func(id string) { joined(c.OutOrStdout(), id, asJSON) }
+			err = agent.Run(ctx, config)
+			if errors.Is(err, agent.ErrInUse) {
+				return fmt.Errorf("%w: %w", errInUse, err)
+			}
+			return err
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&config.Coordinator, "coordinator", cmpOr(os.Getenv("EASEL_COORDINATOR"), "http://127.0.0.1:7878"), "`URL` of the coordinator (or EASEL_COORDINATOR)")
+	f.StringVar(&config.JoinToken, "join", os.Getenv("EASEL_JOIN_TOKEN"), "join `TOKEN`, needed the first time only (or EASEL_JOIN_TOKEN)")
+	f.StringVar(&config.Data, "data", "easel-node", "directory for the node's key and unfinished work")
+	f.StringArrayVar(&names, "runtime", []string{"builtin"}, "builtin or fake; may be repeated")
+	f.IntVar(&config.Slots, "slots", 1, "jobs at a time")
+	f.DurationVar(&config.DrainTimeout, "drain-timeout", 0, "longest wait for running jobs at the end (5m)")
+	f.DurationVar(&stepTime, "fake-step-time", 0, "how long the fake runtime takes for a step")
+	f.BoolVar(&asJSON, "json", false, "print the node's id as one line of JSON at each registration")
+	f.BoolVar(&withStdin, "exit-with-stdin", false, "drain when stdin ends")
+	_ = f.MarkHidden("exit-with-stdin")
+	_ = f.MarkHidden("fake-step-time")
+	logs.register(f)
+	return c
+}
+
+func joined(out io.Writer, id string, asJSON bool) {
+	if asJSON {
+		_ = writeLine(out, map[string]string{"node_id": id})
+		return
+	}
+	fmt.Fprintf(out, "node %s is registered\n", id)
+}

@@ -1,0 +1,77 @@
+// Package matrix is the one door to matrix products of float32 in the engine.
+//
+// Behind it stand two implementations: gonum's Sgemm, which runs everywhere, and a kernel of AVX2 vectors,
+// which is built with GOEXPERIMENT=simd on amd64 and used where the processor has AVX2 and FMA. Every element
+// of a product is summed over k from 0 upwards, in one order, however the rows are divided among calls. So a
+// result does not depend on GOMAXPROCS.
+package matrix
+
+// View is a row-major matrix in a longer slice: element (i, j) is Data[i*Stride+j].
+type View struct {
+	Data               []float32
+	Rows, Cols, Stride int
+}
+
+// Dense views data as rows times cols without gaps.
+func Dense(data []float32, rows, cols int) View {
+	return View{Data: data[:rows*cols], Rows: rows, Cols: cols, Stride: cols}
+}
+
+// Slice returns rows [from, to).
+func (v View) Slice(from, to int) View {
+	v.Data = v.Data[from*v.Stride:]
+	v.Rows = to - from
+	return v
+}
+
+// Operand is a right-hand matrix of K rows and N columns, kept in the order in which the product reads it.
+type Operand struct {
+	K, N int
+	data []float32
+}
+
+// door is one implementation of the product.
+type door interface {
+	// name is for tests and benchmarks.
+	name() string
+	// size is the number of floats that an operand of k x n takes.
+	size(k, n int) int
+	// fill stores b in dst; transposed means that b is n x k.
+	fill(dst []float32, b View, transposed bool)
+	// multiply computes c = a*b + bias, bias being one value per column or nil.
+	multiply(c, a View, b *Operand, bias []float32)
+}
+
+// active is chosen once: the processor does not change.
+var active = choose()
+
+// Name tells which implementation is in use: "gonum" or "avx2".
+func Name() string { return active.name() }
+
+// Size returns the number of floats that an operand of k x n takes.
+func Size(k, n int) int { return active.size(k, n) }
+
+// New makes an operand from b, which is K x N, or N x K when transposed.
+func New(b View, transposed bool) *Operand {
+	k, n := b.Rows, b.Cols
+	if transposed {
+		k, n = n, k
+	}
+	o := Place(make([]float32, active.size(k, n)), k, n)
+	o.Fill(b, transposed)
+	return o
+}
+
+// Place makes an operand of k x n in the caller's memory, which holds at least Size(k, n) floats. Its
+// contents are undefined until Fill.
+func Place(memory []float32, k, n int) *Operand {
+	return &Operand{K: k, N: n, data: memory[:active.size(k, n)]}
+}
+
+// Fill replaces the operand's contents by b, which is K x N, or N x K when transposed.
+func (o *Operand) Fill(b View, transposed bool) { active.fill(o.data, b, transposed) }
+
+// Multiply computes c = a*b + bias. a is M x K, b is K x N, c is M x N and must not overlap a. bias has one
+// value per column, or is nil. It runs on the calling goroutine; callers that divide the rows of a among
+// goroutines get the same bits.
+func Multiply(c, a View, b *Operand, bias []float32) { active.multiply(c, a, b, bias) }

@@ -1,0 +1,39 @@
+package nn
+
+// Arena lends memory in the order of a stack, so that a step of the sampler reuses what the step before it
+// used. Lent memory has undefined contents. An arena belongs to one goroutine.
+type Arena struct {
+	slabs [][]float32
+	slab  int // index of the slab that is being lent from
+	used  int // floats lent from it
+}
+
+// slabSize is the least number of floats that the arena asks the system for: 4 MiB.
+const slabSize = 1 << 20
+
+// Mark is a place in the stack.
+type Mark struct{ slab, used int }
+
+// Mark remembers the place. Everything lent after it is taken back by Release.
+func (m *Arena) Mark() Mark { return Mark{m.slab, m.used} }
+
+// Release takes back what was lent since the mark.
+func (m *Arena) Release(at Mark) { m.slab, m.used = at.slab, at.used }
+
+// Floats lends n floats.
+func (m *Arena) Floats(n int) []float32 {
+	for m.slab < len(m.slabs) && len(m.slabs[m.slab])-m.used < n {
+		m.slab, m.used = m.slab+1, 0
+	}
+	if m.slab == len(m.slabs) {
+		m.slabs = append(m.slabs, make([]float32, max(n, slabSize)))
+	}
+	out := m.slabs[m.slab][m.used : m.used+n : m.used+n]
+	m.used += n
+	return out
+}
+
+// Tensor lends a tensor.
+func (m *Arena) Tensor(n, h, w, c int) Tensor {
+	return Tensor{Data: m.Floats(n * h * w * c), N: n, H: h, W: w, C: c}
+}

@@ -1,0 +1,143 @@
+package nn
+
+import (
+	"fmt"
+
+	"github.com/easelgrid/easel/runner/builtin/matrix"
+	"github.com/easelgrid/easel/runner/builtin/safetensors"
+)
+
+// Dense is a linear layer or a convolution with a square kernel: y = patch(x) * W + b. Its weights can be
+// changed by adding to them (Merge) and brought back (Restore).
+type Dense struct {
+	// In and Out are numbers of channels, Kernel is the side of the patch: 1 for a linear layer.
+	In, Out, Kernel int
+
+	stride, pad int
+	padEnd      int // rows and columns of zeros after the last, when not pad
+	weights     *matrix.Operand
+	bias        []float32
+	stored      safetensors.Tensor
+	merged      bool
+}
+
+// Strided sets the convolution's step and its zero padding before and after, in pixels. A layer starts with
+// step 1 and the padding that keeps the size.
+func (d *Dense) Strided(stride, before, after int) *Dense {
+	d.stride, d.pad, d.padEnd = stride, before, after
+	return d
+}
+
+// Merge adds delta, in PyTorch's order (Out, In, Kernel, Kernel), to the stored weights. Deltas do not
+// accumulate: each call begins from the stored weights.
+func (d *Dense) Merge(delta []float32) error {
+	w, err := d.stored.Float32s()
+	if err != nil {
+		return err
+	}
+	if len(delta) != len(w) {
+		return fmt.Errorf("a change of %d weights does not fit a layer of %d", len(delta), len(w))
+	}
+	for i, x := range delta {
+		w[i] += x
+	}
+	d.fill(w)
+	d.merged = true
+	return nil
+}
+
+// Restore brings the stored weights back, to the bit.
+func (d *Dense) Restore() error {
+	if !d.merged {
+		return nil
+	}
+	w, err := d.stored.Float32s()
+	if err != nil {
+		return err
+	}
+	d.fill(w)
+	d.merged = false
+	return nil
+}
+
+// fill brings PyTorch's order (Out, In, Ky, Kx) into that of the patches: (Ky, Kx, In) times Out.
+func (d *Dense) fill(w []float32) {
+	area := d.Kernel * d.Kernel
+	if area > 1 {
+		patch := make([]float32, len(w))
+		for o := range d.Out {
+			for i := range d.In {
+				for k := range area {
+					patch[(o*area+k)*d.In+i] = w[(o*d.In+i)*area+k]
+				}
+			}
+		}
+		w = patch
+	}
+	view := matrix.Dense(w, d.Out, d.In*area)
+	if d.weights == nil {
+		d.weights = matrix.New(view, true)
+		return
+	}
+	d.weights.Fill(view, true)
+}
+
+// size is the side of the output for a side of the input.
+func (d *Dense) size(side int) int { return (side+d.pad+d.padEnd-d.Kernel)/d.stride + 1 }
+
+// Forward applies the layer to x, which has In channels.
+func (d *Dense) Forward(m *Arena, x Tensor) Tensor {
+	return d.forward(m, x, d.bias)
+}
+
+// ForwardShifted applies the layer and adds shift, one value per channel, to every pixel.
+func (d *Dense) ForwardShifted(m *Arena, x Tensor, shift []float32) Tensor {
+	bias := m.Floats(d.Out)
+	copy(bias, d.bias)
+	for i, v := range shift {
+		bias[i] += v
+	}
+	return d.forward(m, x, bias)
+}
+
+func (d *Dense) forward(m *Arena, x Tensor, bias []float32) Tensor {
+	out := m.Tensor(x.N, d.size(x.H), d.size(x.W), d.Out)
+	d.apply(m, out, x, bias)
+	return out
+}
+
+// apply divides the output's pixels into chunks. The chunk's size depends on the layer alone, and a chunk's
+// patches fit into the second-level cache.
+func (d *Dense) apply(m *Arena, out, x Tensor, bias []float32) {
+	if x.C != d.In {
+		panic(fmt.Sprintf("nn: a layer of %d channels got a tensor of %s", d.In, x.Shape()))
+	}
+	k := d.In * d.Kernel * d.Kernel
+	rows := chunkRows(k, d.Out)
+	total := out.Pixels()
+	limit := workers(total * k * d.Out)
+	mark := m.Mark()
+	defer m.Release(mark)
+	var patches []float32
+	if d.Kernel > 1 {
+		patches = m.Floats(limit * rows * k)
+	}
+	c, a := matrix.Dense(out.Data, total, d.Out), matrix.Dense(x.Data, x.Pixels(), x.C)
+	parallel(limit, (total+rows-1)/rows, func(worker, i int) {
+		from, to := i*rows, min((i+1)*rows, total)
+		if d.Kernel == 1 {
+			matrix.Multiply(c.Slice(from, to), a.Slice(from, to), d.weights, bias)
+			return
+		}
+		mine := patches[worker*rows*k : (worker+1)*rows*k]
+		d.gather(mine, out, x, from, to)
+		matrix.Multiply(c.Slice(from, to), matrix.Dense(mine, to-from, k), d.weights, bias)
+	})
+}
+
+// chunkRows is the number of pixels that one call to the product handles: enough to be worth the call, few
+// enough that their patches stay in the cache. A multiple of 12 suits the kernels.
+func chunkRows(k, n int) int {
+	const floats = 64 << 10
+	return max(12, min(192, floats/k, 1<<20/(k*n))/12*12)
+}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,7 +31,7 @@ func agentRunCommand() *cobra.Command {
 		config    agent.Config
 		logs      logFlags
 		names     []string
-		stepTime  time.Duration
+		runtimes  runtimeFlags
 		asJSON    bool
 		withStdin bool
 	)
@@ -51,7 +50,7 @@ SIGTERM or Ctrl-C drains: what runs is finished and delivered first. A second on
 				ctx = endWithStdin(ctx)
 			}
 			for _, name := range slices.Compact(names) {
-				command, err := childCommand(name, "--step-time", stepTime.String())
+				command, err := childCommand(name, runtimes)
 				if err != nil {
 					return err
 				}
@@ -78,11 +77,10 @@ SIGTERM or Ctrl-C drains: what runs is finished and delivered first. A second on
 	f.StringArrayVar(&names, "runtime", []string{"builtin"}, "builtin or fake; may be repeated")
 	f.IntVar(&config.Slots, "slots", 1, "jobs at a time")
 	f.DurationVar(&config.DrainTimeout, "drain-timeout", 0, "longest wait for running jobs at the end (5m)")
-	f.DurationVar(&stepTime, "fake-step-time", 0, "how long the fake runtime takes for a step")
 	f.BoolVar(&asJSON, "json", false, "print the node's id as one line of JSON at each registration")
 	f.BoolVar(&withStdin, "exit-with-stdin", false, "drain when stdin ends")
 	_ = f.MarkHidden("exit-with-stdin")
-	_ = f.MarkHidden("fake-step-time")
+	runtimes.register(f)
 	logs.register(f)
 	return c
 }

@@ -19,6 +19,7 @@ func renderCommand() *cobra.Command {
 	var (
 		flags   imageFlags
 		runtime string
+		options runtimeFlags
 	)
 	c := &cobra.Command{
 		Use:   "render --prompt TEXT -o FILE.png",
@@ -33,10 +34,11 @@ parameters as text chunks. The same seed gives the same file.`,
 			if err != nil {
 				return err
 			}
-			return render(c.Context(), c.OutOrStdout(), &flags, request, runtime)
+			return render(c.Context(), c.OutOrStdout(), &flags, request, runtime, options)
 		},
 	}
 	flags.register(c.Flags())
+	options.register(c.Flags())
 	c.Flags().StringVar(&runtime, "runtime", "builtin", strings.Join(runtimeNames(), " or "))
 	return c
 }
@@ -54,8 +56,8 @@ type imageFile struct {
 	SHA256 string `json:"sha256"`
 }
 
-func render(ctx context.Context, out io.Writer, flags *imageFlags, request api.JobRequest, runtime string) error {
-	command, err := childCommand(runtime)
+func render(ctx context.Context, out io.Writer, flags *imageFlags, request api.JobRequest, runtime string, options runtimeFlags) error {
+	command, err := childCommand(runtime, options)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/easelgrid/easel/api"
 	"github.com/easelgrid/easel/gpu"
@@ -18,16 +19,41 @@ import (
 
 // runtimes are the engines this binary can be the child for.
 var runtimes = map[string]func(runtimeFlags) (runner.Runtime, error){
-	"builtin": func(runtimeFlags) (runner.Runtime, error) { return builtin.New() },
+	"builtin": func(f runtimeFlags) (runner.Runtime, error) {
+		return builtin.New(builtin.Options{ModelDirs: f.modelDirs, LoRADirs: f.loraDirs})
+	},
 	"fake": func(f runtimeFlags) (runner.Runtime, error) {
 		return fake.New(fake.Options{StepTime: f.stepTime}), nil
 	},
 }
 
-type runtimeFlags struct{ stepTime time.Duration }
+// runtimeFlags are what a runtime can be told at its start.
+type runtimeFlags struct {
+	stepTime            time.Duration
+	modelDirs, loraDirs []string
+}
+
+func (f *runtimeFlags) register(set *pflag.FlagSet) {
+	set.StringArrayVar(&f.modelDirs, "model-dir", nil, "`DIR` of another Stable Diffusion 1.x model in diffusers format; may be repeated")
+	set.StringArrayVar(&f.loraDirs, "lora-dir", nil, "`DIR` of LoRA files (*.safetensors); may be repeated")
+	set.DurationVar(&f.stepTime, "fake-step-time", 0, "how long the fake runtime takes for a step")
+	_ = set.MarkHidden("fake-step-time")
+}
+
+// arguments turns the flags into those of the child.
+func (f *runtimeFlags) arguments() []string {
+	args := []string{"--fake-step-time", f.stepTime.String()}
+	for _, dir := range f.modelDirs {
+		args = append(args, "--model-dir", dir)
+	}
+	for _, dir := range f.loraDirs {
+		args = append(args, "--lora-dir", dir)
+	}
+	return args
+}
 
 // childCommand is how to start this binary as a runtime.
-func childCommand(name string, flags ...string) ([]string, error) {
+func childCommand(name string, flags runtimeFlags) ([]string, error) {
 	if _, ok := runtimes[name]; !ok {
 		return nil, usageError{fmt.Errorf("--runtime: got %s, want one of %s", api.Quote(name), strings.Join(runtimeNames(), ", "))}
 	}
@@ -35,7 +61,7 @@ func childCommand(name string, flags ...string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	return append([]string{self, "runtime", "serve", name}, flags...), nil
+	return append([]string{self, "runtime", "serve", name}, flags.arguments()...), nil
 }
 
 func runtimeCommand() *cobra.Command {
@@ -63,7 +89,7 @@ func runtimeCommand() *cobra.Command {
 			return nil
 		},
 	}
-	serve.Flags().DurationVar(&flags.stepTime, "step-time", 0, "how long the fake runtime takes for a step")
+	flags.register(serve.Flags())
 	c.AddCommand(serve)
 	return c
 }

@@ -1,0 +1,101 @@
+package coordinator
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/easelgrid/easel/api"
+	"github.com/gorilla/websocket"
+)
+
+// A handshake is the beginning of a session: it finds out which node is there and whether it may join.
+type handshake struct {
+	nodes   *nodes
+	tokens  *tokens
+	version string
+}
+
+const maxSlots = 256
+
+// run challenges the node and returns its verified registration. An *api.Error is for the node to
+// hear; other errors mean that it is gone.
+func (h handshake) run(ctx context.Context, conn *websocket.Conn) (*session, api.Register, error) {
+	conn.SetReadLimit(api.MaxFrame)
+	if err := conn.SetReadDeadline(time.Now().Add(handshakeTime)); err != nil {
+		return nil, api.Register{}, err
+	}
+	nonce := make([]byte, 32)
+	rand.Read(nonce)
+	challenge := api.CoordinatorMessage{Challenge: &api.Challenge{Nonce: nonce, Version: h.version}}
+	if err := writeMessage(conn, challenge); err != nil {
+		return nil, api.Register{}, err
+	}
+	m, err := readMessage(conn)
+	if err != nil {
+		return nil, api.Register{}, err
+	}
+	if m.Register == nil {
+		return nil, api.Register{}, api.Errorf(api.CodeInvalidRequest, "the first message must be register")
+	}
+	reg := *m.Register
+	if err := checkRegister(reg, nonce); err != nil {
+		return nil, api.Register{}, err
+	}
+	id := nodeID(reg.PublicKey)
+	if err := h.admit(ctx, id, reg); err != nil {
+		return nil, api.Register{}, err
+	}
+	return newSession(id, reg.PublicKey), reg, conn.SetReadDeadline(time.Time{})
+}
+
+// checkRegister checks that the registration is whole and that its sender has the key.
+func checkRegister(reg api.Register, nonce []byte) error {
+	switch {
+	case reg.Protocol < 1:
+		return api.Errorf(api.CodeInvalidRequest, "protocol: got %d, want at least 1", reg.Protocol)
+	case len(reg.PublicKey) != ed25519.PublicKeySize:
+		return api.Errorf(api.CodeInvalidRequest, "public_key: got %d bytes, want %d", len(reg.PublicKey), ed25519.PublicKeySize)
+	case !ed25519.Verify(reg.PublicKey, api.ChallengeBytes(nonce), reg.Signature):
+		return api.Errorf(api.CodeUnauthorized, "signature: it is not this key's over the challenge")
+	case reg.Slots < 0 || reg.Slots > maxSlots:
+		return api.Errorf(api.CodeInvalidRequest, "slots: got %d, want 0 to %d", reg.Slots, maxSlots)
+	}
+	return nil
+}
+
+// admit decides whether the node may join and records it. The join token is consumed before the
+// record is written and remembers by whom, so a node can repeat a try that was cut short in between.
+func (h handshake) admit(ctx context.Context, id string, reg api.Register) error {
+	known, revision, _ := h.nodes.record(id)
+	if known.Revoked {
+		return errRevoked
+	}
+	now := time.Now().UTC()
+	if revision == 0 {
+		if err := h.tokens.consume(ctx, reg.JoinToken, id, now); err != nil {
+			return err
+		}
+	}
+	return h.nodes.save(ctx, id, func(r *nodeRecord) {
+		if r.JoinedAt.IsZero() {
+			r.JoinedAt = now
+		}
+		r.PublicKey, r.LastSeen, r.Register = reg.PublicKey, now, reg
+		r.Register.JoinToken, r.Register.Signature, r.Register.Held = "", nil, nil
+	})
+}
+
+// refuse tells the node why its session ends before it began.
+func refuse(conn *websocket.Conn, err error) {
+	refusal, ok := errors.AsType[*api.Error](err)
+	if !ok {
+		refusal = api.Errorf(api.CodeUnavailable, "the coordinator cannot take the node now")
+	}
+	if writeMessage(conn, api.CoordinatorMessage{Refused: refusal}) == nil {
+		closeWith(conn, websocket.ClosePolicyViolation, fmt.Sprintf("refused: %s", refusal.Code))
+	}
+}

@@ -1,0 +1,193 @@
+package coordinator
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/easelgrid/easel/api"
+)
+
+// A record is the durable truth about one job.
+//
+//	          assign            start              succeed
+//	queued ----------> assigned -----> running ------------> succeeded
+//	   ^                  |  lose         |  lose  \-------> failed
+//	   |__________________|_______________|      lose, no try left
+//
+//	cancel: from every state that is not terminal -> canceled
+//
+// Each method is one transition. It is fenced: it names the attempt and the node it is about, and
+// returns errStale, changing nothing, when that is not the attempt the job is in. A terminal state
+// has no way out, so a job settles exactly once however many ends race.
+type record struct {
+	Job     api.Job  `json:"job"` // its images have no URL, its progress is not kept
+	Runtime string   `json:"runtime,omitempty"`
+	Ticket  []byte   `json:"ticket,omitempty"` // sha256 of the current attempt's upload ticket
+	Tries   int      `json:"tries"`            // lost attempts that count
+	Free    int      `json:"free"`             // lost attempts that were nobody's fault
+	Killed  []string `json:"killed,omitempty"` // nodes whose runtimes it brought down
+	Avoid   []string `json:"avoid,omitempty"`  // nodes that lost it, another is preferred
+	Losses  []loss   `json:"losses,omitempty"` // newest last
+}
+
+// A loss is how one attempt ended without a result.
+type loss struct {
+	Attempt int       `json:"attempt"`
+	Node    string    `json:"node"`
+	Error   api.Error `json:"error"`
+	At      time.Time `json:"at"`
+}
+
+// A place is the queue entry of a job that is not settled; its revision is the job's place in line.
+type place struct {
+	Since time.Time `json:"since"`
+}
+
+const (
+	maxTries      = 3       // attempts a job has
+	maxFree       = 10      // lost attempts that do not count, such as a rejected assignment
+	maxErrorBytes = 8 << 10 // of a node's error message that a record keeps
+)
+
+// errStale says that a transition is about an attempt the job is no longer in.
+var errStale = errors.New("that attempt is over")
+
+// live reports whether the job is in that attempt on that node now.
+func (r *record) live(a api.Attempt, node string) bool {
+	return (r.Job.State == api.StateAssigned || r.Job.State == api.StateRunning) &&
+		r.Job.ID == a.Job && r.Job.Attempt == a.Number && r.Job.NodeID == node
+}
+
+// attempt names the attempt the job is in, or was in last.
+func (r *record) attempt() api.Attempt { return api.Attempt{Job: r.Job.ID, Number: r.Job.Attempt} }
+
+// assign begins the next attempt.
+func (r *record) assign(node, runtime string, ticket []byte) error {
+	if r.Job.State != api.StateQueued {
+		return errStale
+	}
+	r.Job.State, r.Job.NodeID, r.Job.Error = api.StateAssigned, node, nil
+	r.Job.Attempt++
+	r.Job.Images = []api.Image{}
+	r.Runtime, r.Ticket = runtime, ticket
+	return nil
+}
+
+// errSame says that a transition has happened already, so there is nothing to write.
+var errSame = errors.New("nothing to change")
+
+// start notes that the node works on the attempt.
+func (r *record) start(a api.Attempt, node string) error {
+	if !r.live(a, node) {
+		return errStale
+	}
+	if r.Job.State == api.StateRunning {
+		return errSame
+	}
+	r.Job.State = api.StateRunning
+	return nil
+}
+
+// deliver adds a stored image to the attempt. The same image again changes nothing; other bytes for
+// the same index are refused, because the receipt of an attempt has one digest an image.
+func (r *record) deliver(number int, image api.Image) error {
+	if r.Job.Attempt != number || !r.live(r.attempt(), r.Job.NodeID) {
+		return errStale
+	}
+	i, found := slices.BinarySearchFunc(r.Job.Images, image.Index, func(have api.Image, index int) int { return have.Index - index })
+	if found && r.Job.Images[i].SHA256 == image.SHA256 {
+		return errSame
+	}
+	if found {
+		return api.Errorf(api.CodeConflict, "image %d of this attempt was delivered with another digest", image.Index)
+	}
+	r.Job.State = api.StateRunning
+	r.Job.Images = slices.Insert(slices.Clone(r.Job.Images), i, image)
+	return nil
+}
+
+// succeed settles the job with the attempt's result.
+func (r *record) succeed(a api.Attempt, node string, receipt api.Receipt) error {
+	if !r.live(a, node) {
+		return errStale
+	}
+	if err := r.accepts(receipt); err != nil {
+		return err
+	}
+	r.Job.State, r.Job.Receipt, r.Job.Error, r.Ticket = api.StateSucceeded, &receipt, nil, nil
+	return nil
+}
+
+// lose ends an attempt without a result: the job goes back to its old place in the queue, or fails
+// when the error's code says that no other attempt helps, when it has had its attempts, or when the
+// caller knows that this loss is final.
+func (r *record) lose(a api.Attempt, node string, cause api.Error, final bool, now time.Time) error {
+	if !r.live(a, node) {
+		return errStale
+	}
+	if len(cause.Message) > maxErrorBytes {
+		cause.Message = cause.Message[:maxErrorBytes]
+	}
+	r.Losses = append(slices.Clone(r.Losses), loss{a.Number, node, cause, now})
+	r.Ticket = nil
+	r.Job.Images = []api.Image{}
+	if bringsDown(cause.Code) && !slices.Contains(r.Killed, node) {
+		r.Killed = append(slices.Clone(r.Killed), node)
+	}
+	if !slices.Contains(r.Avoid, node) {
+		r.Avoid = append(slices.Clone(r.Avoid), node)
+	}
+	if blameless(cause.Code) && r.Free < maxFree {
+		r.Free++
+	} else {
+		r.Tries++
+	}
+	switch {
+	case len(r.Killed) >= 2:
+		r.fail(r.quarantine())
+	case final || !again(cause.Code) || r.Tries >= maxTries:
+		r.fail(cause)
+	default:
+		r.Job.State = api.StateQueued
+	}
+	return nil
+}
+
+func (r *record) fail(cause api.Error) {
+	r.Job.State, r.Job.Error = api.StateFailed, &cause
+}
+
+// cancel settles the job because its requester no longer wants it.
+func (r *record) cancel() error {
+	if r.Job.State.Terminal() {
+		return errStale
+	}
+	r.Job.State, r.Ticket = api.StateCanceled, nil
+	r.Job.Images = []api.Image{}
+	r.Job.Error = api.Errorf(api.CodeCanceled, "canceled by its requester")
+	return nil
+}
+
+// quarantine is the error of a job that brought down two nodes' runtimes: with both nodes' words, so
+// that whoever looks into it has them.
+func (r *record) quarantine() api.Error {
+	text := fmt.Sprintf("this job brought down the runtimes of nodes %s and %s and is not tried again", r.Killed[0], r.Killed[1])
+	for _, l := range r.Losses {
+		if bringsDown(l.Error.Code) {
+			text += fmt.Sprintf("\nattempt %d on node %s: %s: %s", l.Attempt, l.Node, l.Error.Code, l.Error.Message)
+		}
+	}
+	return api.Error{Code: api.CodeQuarantined, Message: text}
+}
+
+// bringsDown reports whether the code says that the job ended a runtime process.
+func bringsDown(c api.Code) bool { return c == api.CodeRuntimeCrashed || c == api.CodeRuntimeHung }
+
+// blameless reports whether a loss with this code says nothing about the job.
+func blameless(c api.Code) bool { return c == api.CodeRejected || c == api.CodeNodeStopped }
+
+// again reports whether a job that lost an attempt with this code may have another. A node that
+// says canceled though nobody canceled gave up by itself, as it does when it hears nothing for long.
+func again(c api.Code) bool { return c.Retryable() || c == api.CodeCanceled }

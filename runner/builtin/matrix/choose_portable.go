@@ -2,7 +2,8 @@
 
 package matrix
 
-func choose() door { return portable{} }
+// choose takes the only door.
+func choose() door { return doors()[0] }
 
-// doors lists what this build has, for tests.
+// doors lists what this build has.
 func doors() []door { return []door{portable{}} }

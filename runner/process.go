@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -174,6 +175,9 @@ func (p *Process) awaitHello(ctx context.Context) error {
 		p.runtime = e.Hello.Runtime
 		return nil
 	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return api.Errorf(api.CodeCanceled, "canceled")
+		}
 		return api.Errorf(api.CodeRuntimeHung, "the runtime said nothing for %s after its start", p.options.HelloTimeout)
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,11 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/easelgrid/easel/agent"
-	"github.com/easelgrid/easel/coordinator"
 )
-
-// errInUse stands for a data directory that another process holds.
-var errInUse = coordinator.ErrInUse
 
 func agentCommand() *cobra.Command {
 	c := &cobra.Command{
@@ -63,11 +58,7 @@ SIGTERM or Ctrl-C drains: what runs is finished and delivered first. A second on
 			config.Probe = []string{self, "gpu-probe"}
 			config.Version, config.Log = version, logs.logger()
 			config.Joined = func(id string) { joined(c.OutOrStdout(), id, asJSON) }
-			err = agent.Run(ctx, config)
-			if errors.Is(err, agent.ErrInUse) {
-				return fmt.Errorf("%w: %w", errInUse, err)
-			}
-			return err
+			return agent.Run(ctx, config)
 		},
 	}
 	f := c.Flags()

@@ -1,10 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -46,6 +45,9 @@ func coordinatorCommand() *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&config.Data, "data", "easel-coordinator", "directory for everything it keeps")
 	f.StringVar(&config.Listen, "listen", "127.0.0.1:7878", "address for clients and nodes; port 0 picks one")
+	f.StringVar(&config.Certificate, "tls-cert", "", "PEM `file` with a certificate (off loopback one is made and pinned by join tokens)")
+	f.StringVar(&config.Key, "tls-key", "", "PEM `file` with its key")
+	f.BoolVar(&config.PlainHTTP, "plain-http", false, "no TLS off loopback, as behind a proxy that has it")
 	f.DurationVar(&config.Heartbeat, "heartbeat", 0, "how often nodes report (5s)")
 	f.DurationVar(&config.Lease, "lease", 0, "how long a silent node keeps an attempt (15s)")
 	f.BoolVar(&asJSON, "json", false, "print the address and files as one line of JSON")
@@ -58,7 +60,9 @@ func coordinatorCommand() *cobra.Command {
 
 func announce(out io.Writer, l coordinator.Listening, asJSON bool) {
 	if asJSON {
-		_ = writeLine(out, l)
+		_ = writeLine(out, map[string]any{
+			"url": l.URL, "admin_key_file": l.AdminKeyFile, "join_token_file": l.JoinTokenFile, "first": l.First, "fingerprint": l.Fingerprint,
+		})
 		return
 	}
 	fmt.Fprintf(out, "easel coordinator %s\n  listening   %s\n  admin key   %s\n", version, l.URL, l.AdminKeyFile)
@@ -69,29 +73,22 @@ func announce(out io.Writer, l coordinator.Listening, asJSON bool) {
 
 func tokenCommand() *cobra.Command {
 	var (
-		server clientFlags
 		data   string
 		asJSON bool
 	)
 	c := &cobra.Command{
 		Use:     "token",
 		Short:   "Make a one-use join token for another node",
-		Long:    "Asks the running coordinator for a token. With --data, key and address are read from its directory.",
+		Long:    "Asks the coordinator that runs on the data directory.",
 		Example: "  easel coordinator token --data data",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if data != "" {
-				if err := server.fromData(data, c.Flags().Changed("coordinator")); err != nil {
-					return err
-				}
+			token, err := coordinator.NewJoinToken(data)
+			if errors.Is(err, coordinator.ErrNotRunning) {
+				return unreachableError{err}
 			}
-			coordinator, err := server.client()
 			if err != nil {
 				return err
-			}
-			token, err := coordinator.Token(c.Context())
-			if err != nil {
-				return reached(coordinator, err)
 			}
 			if asJSON {
 				return writeJSON(c.OutOrStdout(), map[string]string{"token": token})
@@ -100,24 +97,7 @@ func tokenCommand() *cobra.Command {
 			return err
 		},
 	}
-	server.register(c.Flags())
-	c.Flags().StringVar(&data, "data", "", "directory of the coordinator on this machine")
+	c.Flags().StringVar(&data, "data", "easel-coordinator", "directory of the coordinator")
 	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
 	return c
-}
-
-// fromData takes the key, and the address unless one was given, from a coordinator's directory.
-func (f *clientFlags) fromData(dir string, addressGiven bool) error {
-	if f.key == "" && f.keyFile == "" {
-		f.keyFile = filepath.Join(dir, "admin.key")
-	}
-	if addressGiven {
-		return nil
-	}
-	address, err := os.ReadFile(filepath.Join(dir, "address"))
-	if err != nil {
-		return usageError{fmt.Errorf("--data: no coordinator has run in %s: %w", dir, err)}
-	}
-	f.coordinator = string(address)
-	return nil
 }

@@ -12,7 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/easelgrid/easel/agent"
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator"
 )
 
 // version is set by the release build.
@@ -23,7 +25,7 @@ func main() {
 	defer stop()
 	context.AfterFunc(ctx, endAtSecondSignal)
 	err := root().ExecuteContext(ctx)
-	if err != nil && !errors.Is(err, errReported) {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "easel:", err)
 	}
 	os.Exit(exitCode(ctx, err))
@@ -77,14 +79,11 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// errReported is a failure the command has told already.
-var errReported = errors.New("reported")
-
 func exitCode(ctx context.Context, err error) int {
 	if err == nil {
 		return 0
 	}
-	if errors.Is(err, errInUse) {
+	if errors.Is(err, coordinator.ErrInUse) || errors.Is(err, agent.ErrInUse) {
 		return exitInUse
 	}
 	if _, ok := errors.AsType[usageError](err); ok {

@@ -97,18 +97,16 @@ func (b *bucket[T]) update(ctx context.Context, key string, value T, revision ui
 	return next, nil
 }
 
-// remove deletes the message of that revision itself. The bucket's own delete would leave a marker
-// for every key there ever was. A revision that is gone already is fine.
-func (b *bucket[T]) remove(ctx context.Context, revision uint64) error {
-	ctx = context.WithoutCancel(ctx)
-	err := b.stream.DeleteMsg(ctx, revision)
-	if err == nil {
-		return nil
+// remove takes that revision of key off the disk. The bucket's own delete would leave a marker for
+// every key there ever was, and its stream denies deleting single messages, so it is purged. A
+// revision that is gone already is fine.
+func (b *bucket[T]) remove(ctx context.Context, key string, revision uint64) error {
+	err := b.stream.Purge(context.WithoutCancel(ctx),
+		jetstream.WithPurgeSubject("$KV."+b.name+"."+key), jetstream.WithPurgeSequence(revision+1))
+	if err != nil {
+		return fmt.Errorf("remove %s %s: %w", b.name, key, err)
 	}
-	if _, gone := b.stream.GetMsg(ctx, revision); errors.Is(gone, jetstream.ErrMsgNotFound) {
-		return nil
-	}
-	return fmt.Errorf("remove %s revision %d: %w", b.name, revision, err)
+	return nil
 }
 
 // all returns every value, the one written longest ago first.

@@ -67,7 +67,7 @@ func (j *jobs) load(ctx context.Context) error {
 		}
 		if err != nil || r.Job.State.Terminal() {
 			j.log.Info("stale queue entry removed", "job", p.key)
-			if err := j.storage.queue.remove(ctx, p.revision); err != nil {
+			if err := j.storage.queue.remove(ctx, p.key, p.revision); err != nil {
 				return err
 			}
 			continue
@@ -109,7 +109,7 @@ func (j *jobs) change(ctx context.Context, id string, edit func(*record) error) 
 func (j *jobs) changed(ctx context.Context, before, r record, revision uint64) {
 	order := j.publish(before, r, revision)
 	if r.Job.State.Terminal() && order != 0 {
-		if err := j.storage.queue.remove(ctx, order); err != nil {
+		if err := j.storage.queue.remove(ctx, r.Job.ID, order); err != nil {
 			j.log.Error("settled job stays in the queue until the next start", "job", r.Job.ID, "error", err)
 		}
 	}

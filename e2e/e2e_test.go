@@ -169,14 +169,18 @@ type site struct {
 	t      *testing.T
 	data   string
 	listen string
+	lease  string
 	proc   *proc
 	client *client.Client
 	url    string
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T) *site { return newSiteWithLease(t, "6s") }
+
+// newSiteWithLease chooses how long a silent node keeps its attempts.
+func newSiteWithLease(t *testing.T, lease string) *site {
 	t.Helper()
-	s := &site{t: t, data: t.TempDir(), listen: "127.0.0.1:0"}
+	s := &site{t: t, data: t.TempDir(), listen: "127.0.0.1:0", lease: lease}
 	s.start()
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -188,7 +192,7 @@ func newSite(t *testing.T) *site {
 
 func (s *site) start() {
 	s.t.Helper()
-	s.proc = start(s.t, "coordinator", "coordinator", "--data", s.data, "--listen", s.listen, "--json", "--heartbeat", "200ms", "--lease", "6s", "--verbose")
+	s.proc = start(s.t, "coordinator", "coordinator", "--data", s.data, "--listen", s.listen, "--json", "--heartbeat", "200ms", "--lease", s.lease, "--verbose")
 	var listening struct{ URL string }
 	s.proc.line(&listening)
 	s.url, s.listen = listening.URL, strings.TrimPrefix(listening.URL, "http://")

@@ -28,7 +28,7 @@ func TestCoordinatorKilledLosesNoJobAndDoesNoneTwice(t *testing.T) {
 			t.Errorf("job %s took %d attempts, want 1", id, job.Attempt)
 		}
 	}
-	if made := strings.Count(n.log.String(), "attempt started"); made != len(ids) {
+	if made := strings.Count(n.log.String(), "attempt accepted"); made != len(ids) {
 		t.Errorf("the node started %d attempts for %d jobs", made, len(ids))
 	}
 	jobs, err := s.client.Jobs(t.Context(), api.StateSucceeded, 100)
@@ -69,7 +69,7 @@ func TestRuntimeKilledSecondAttemptSucceeds(t *testing.T) {
 }
 
 func TestSocketCutKeepsTheAttempt(t *testing.T) {
-	s := newSite(t)
+	s := newSiteWithLease(t, "15s") // the default
 	p := newProxy(t, s.listen)
 	n := s.join(p.url(), "fake")
 	job := s.submit("keep going", 80)
@@ -84,7 +84,7 @@ func TestSocketCutKeepsTheAttempt(t *testing.T) {
 	if n.runtimePID() != pid {
 		t.Error("the runtime was restarted")
 	}
-	if made := strings.Count(n.log.String(), "attempt started"); made != 1 {
+	if made := strings.Count(n.log.String(), "attempt accepted"); made != 1 {
 		t.Errorf("the node started %d attempts, want 1", made)
 	}
 }

@@ -51,7 +51,7 @@ func (t *tokens) consume(ctx context.Context, token, node string, now time.Time)
 	}
 	parts := strings.Split(token, ".")
 	if len(parts) < 2 || parts[0] != joinTokenPrefix || parts[1] == "" {
-		return api.Errorf(api.CodeUnauthorized, "join_token: it is not a join token, want %s.SECRET", joinTokenPrefix)
+		return api.Errorf(api.CodeUnauthorized, "join_token: it is not a join token")
 	}
 	name := hashHex([]byte(parts[1]))
 	record, revision, err := t.bucket.load(ctx, name)

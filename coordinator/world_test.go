@@ -77,10 +77,18 @@ func (w *world) start(edit ...func(*Config)) {
 	}
 }
 
+// testLog shows the coordinator's log with the test. An error in it is one of the test, and so is a
+// prompt or a secret.
 type testLog struct{ t *testing.T }
 
 func (l testLog) Write(b []byte) (int, error) {
-	l.t.Log(strings.TrimSpace(string(b)))
+	text := strings.TrimSpace(string(b))
+	l.t.Log(text)
+	for _, bad := range []string{"level=ERROR", "circle", adminKeyPrefix, joinTokenPrefix} {
+		if strings.Contains(text, bad) {
+			l.t.Errorf("%q is in the log", bad)
+		}
+	}
 	return len(b), nil
 }
 

@@ -6,11 +6,11 @@ import (
 	"unicode/utf8"
 )
 
-// normalize replaces each run of white space by one blank and makes everything lower case.
+// normalize composes characters, replaces each run of white space by one blank and makes everything lower case.
 func normalize(text string) string {
 	var out strings.Builder
 	blank := false
-	for _, r := range text {
+	for _, r := range compose(text) {
 		if unicode.IsSpace(r) {
 			blank = true
 			continue

@@ -32,6 +32,8 @@ type Runtime interface {
 type Sink struct {
 	// Progress reports a phase or a finished step.
 	Progress func(api.Progress)
+	// PreviewEvery is how many steps lie between wanted previews; 0 means none are.
+	PreviewEvery int
 	// Preview shows the unfinished image; the sink makes it small.
 	Preview func(index, step int, picture image.Image)
 	// Image delivers a finished image. An error ends the job.

@@ -140,7 +140,8 @@ func (s *server) finish(job string, made Made, err error) {
 func (s *server) sink(r Request, info api.Runtime) Sink {
 	spec, every := r.Generate.Spec, r.Generate.PreviewEvery
 	return Sink{
-		Progress: func(p api.Progress) { s.sendOrLog(Event{Job: r.Job, Progress: &p}) },
+		PreviewEvery: every,
+		Progress:     func(p api.Progress) { s.sendOrLog(Event{Job: r.Job, Progress: &p}) },
 		Preview: func(index, step int, picture image.Image) {
 			if every <= 0 || step%every != 0 {
 				return

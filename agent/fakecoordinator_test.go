@@ -35,6 +35,7 @@ type fakeCoordinator struct {
 
 	mu        sync.Mutex
 	server    *http.Server
+	peers     []*peer
 	refuse    func(api.Register) *api.Error
 	drop      []api.Attempt
 	heartbeat float64
@@ -94,15 +95,13 @@ func (c *fakeCoordinator) stop() {
 	c.mu.Lock()
 	server := c.server
 	c.mu.Unlock()
-	_ = server.Close()
-	for {
-		select {
-		case p := <-c.sessions:
+	_ = server.Close() // it does not know of the sockets
+	c.set(func() {
+		for _, p := range c.peers {
 			p.cut()
-		default:
-			return
 		}
-	}
+		c.peers = nil
+	})
 }
 
 func (c *fakeCoordinator) set(f func()) {
@@ -178,6 +177,7 @@ func (c *fakeCoordinator) connect(w http.ResponseWriter, r *http.Request) {
 		p.send(api.CoordinatorMessage{Refused: refusal})
 		return
 	}
+	c.set(func() { c.peers = append(c.peers, p) })
 	p.send(api.CoordinatorMessage{Registered: &answer})
 	c.sessions <- p
 	c.listen(p)

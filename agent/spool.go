@@ -153,7 +153,7 @@ func (s *spool) load() ([]*entry, error) {
 	var entries []*entry
 	for _, name := range names {
 		path := filepath.Join(s.dir, name.Name())
-		e, err := s.read(path)
+		e, err := s.peek(path)
 		if err != nil {
 			s.log.Warn("unreadable spool entry removed", "path", path, "error", err)
 			if err := os.RemoveAll(path); err != nil {
@@ -161,12 +161,18 @@ func (s *spool) load() ([]*entry, error) {
 			}
 			continue
 		}
+		if e.Stage == stageRunning {
+			if err := e.fail(*api.Errorf(api.CodeNodeStopped, "the agent restarted")); err != nil {
+				s.log.Warn("failure is kept in memory only", "path", path, "error", err)
+			}
+		}
 		entries = append(entries, e)
 	}
 	return entries, nil
 }
 
-func (s *spool) read(path string) (*entry, error) {
+// peek reads an entry and changes nothing.
+func (s *spool) peek(path string) (*entry, error) {
 	body, err := os.ReadFile(filepath.Join(path, recordName))
 	if err != nil {
 		return nil, err
@@ -178,11 +184,5 @@ func (s *spool) read(path string) (*entry, error) {
 	if s.path(r.Assign.Attempt) != path {
 		return nil, fmt.Errorf("it belongs to %s attempt %d", r.Assign.Job, r.Assign.Number)
 	}
-	e := &entry{dir: path, record: r}
-	if r.Stage == stageRunning {
-		if err := e.fail(*api.Errorf(api.CodeNodeStopped, "the agent restarted")); err != nil {
-			s.log.Warn("failure is kept in memory only", "error", err)
-		}
-	}
-	return e, nil
+	return &entry{dir: path, record: r}, nil
 }

@@ -20,6 +20,15 @@ func (m *Arena) Mark() Mark { return Mark{m.slab, m.used} }
 // Release takes back what was lent since the mark.
 func (m *Arena) Release(at Mark) { m.slab, m.used = at.slab, at.used }
 
+// Keep takes back what was lent since the mark, except x, which moves to where the mark is. So a chain of
+// blocks needs room for one block only.
+func (m *Arena) Keep(at Mark, x Tensor) Tensor {
+	m.Release(at)
+	out := m.Tensor(x.N, x.H, x.W, x.C)
+	copy(out.Data, x.Data)
+	return out
+}
+
 // Floats lends n floats.
 func (m *Arena) Floats(n int) []float32 {
 	for m.slab < len(m.slabs) && len(m.slabs[m.slab])-m.used < n {

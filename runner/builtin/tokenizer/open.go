@@ -123,7 +123,7 @@ func (t *Tokenizer) setMerges(pairs [][2]string) error {
 	return nil
 }
 
-// setSpecials reads the special tokens. The map's entry comes before the configuration's own.
+// setSpecials reads the special tokens. The configuration's own entry comes before the map's.
 func (t *Tokenizer) setSpecials(fsys fs.FS, dir string) error {
 	f, err := config.Open(fsys, path.Join(dir, "tokenizer_config.json"))
 	if err != nil {
@@ -154,7 +154,7 @@ func (t *Tokenizer) setSpecials(fsys fs.FS, dir string) error {
 
 // special finds the id of one special token, given as a string or as an object with "content".
 func (t *Tokenizer) special(f, more *config.File, field, missing string) int {
-	if more.Has(field) {
+	if !f.Has(field) {
 		f = more
 	}
 	text, normalized := f.Token(field, missing)

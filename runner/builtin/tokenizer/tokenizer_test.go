@@ -115,8 +115,8 @@ func TestBadFilesAreErrors(t *testing.T) {
 		{"no limit", "tokenizer_config.json", `{"model_max_length": 1e30}`, "model_max_length"},
 		{"no room", "tokenizer_config.json", `{"model_max_length": 1}`, "model_max_length"},
 		{"unknown special token", "special_tokens_map.json", `{"bos_token": "<s>"}`, "<s>"},
-		{"empty special token", "special_tokens_map.json", `{"pad_token": ""}`, "pad_token"},
-		{"special token without content", "special_tokens_map.json", `{"pad_token": {}}`, "pad_token"},
+		{"empty special token", "tokenizer_config.json", `{"pad_token": ""}`, "pad_token"},
+		{"special token without content", "tokenizer_config.json", `{"pad_token": {}}`, "pad_token"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := files(t)

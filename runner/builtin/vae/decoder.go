@@ -92,6 +92,7 @@ func (d *Decoder) Decode(ctx context.Context, m *nn.Arena, latents nn.Tensor) (n
 	if latents.C != d.Config.Latent {
 		return nn.Tensor{}, fmt.Errorf("latents of %s do not fit the vae", latents.Shape())
 	}
+	mark := m.Mark()
 	x := m.Tensor(latents.N, latents.H, latents.W, latents.C)
 	for i, v := range latents.Data {
 		x.Data[i] = v/float32(d.Config.Scale) + float32(d.Config.Shift)
@@ -106,22 +107,23 @@ func (d *Decoder) Decode(ctx context.Context, m *nn.Arena, latents nn.Tensor) (n
 	x = d.second.Forward(m, x, nn.Tensor{})
 	for _, u := range d.ups {
 		var err error
-		if x, err = u.forward(ctx, m, x); err != nil {
+		if x, err = u.forward(ctx, m, mark, x); err != nil {
 			return nn.Tensor{}, err
 		}
 	}
-	return d.out.Forward(m, d.norm.ForwardSiLU(m, x)), nil
+	return m.Keep(mark, d.out.Forward(m, d.norm.ForwardSiLU(m, x))), nil
 }
 
-func (u up) forward(ctx context.Context, m *nn.Arena, x nn.Tensor) (nn.Tensor, error) {
+// forward keeps only its result of what was lent since the mark.
+func (u up) forward(ctx context.Context, m *nn.Arena, mark nn.Mark, x nn.Tensor) (nn.Tensor, error) {
 	for _, r := range u.resnets {
 		if err := ctx.Err(); err != nil {
 			return x, err
 		}
-		x = r.Forward(m, x, nn.Tensor{})
+		x = m.Keep(mark, r.Forward(m, x, nn.Tensor{}))
 	}
 	if u.sample == nil {
 		return x, nil
 	}
-	return u.sample.Forward(m, nn.Resize(m, x, 2*x.H, 2*x.W)), ctx.Err()
+	return m.Keep(mark, u.sample.Forward(m, nn.Resize(m, x, 2*x.H, 2*x.W))), ctx.Err()
 }

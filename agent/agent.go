@@ -14,14 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
-	"time"
-
-	"github.com/easelgrid/easel/api"
 )
-
-// settleLimit is how long a stopping agent waits for the coordinator to record results that are
-// delivered already. They are on the disk: whatever comes later is said again at the next start.
-const settleLimit = 10 * time.Second
 
 // agent is what Run works with.
 type agent struct {
@@ -88,7 +81,7 @@ func newAgent(c Config) (*agent, []*entry, error) {
 		return nil, nil, err
 	}
 	a.devices = newDevices(c.Probe, c.Log)
-	a.runtimes = newRuntimes(c.Runtimes, c.Slots, c.Log, a.describe)
+	a.runtimes = newRuntimes(c, a.describe)
 	m := &maker{
 		runtimes: a.runtimes, devices: a.devices, uploads: &uploader{endpoint: a.endpoint, log: c.Log},
 		free: make(chan int, c.Slots), key: key, nodeID: a.id, previewEvery: c.PreviewEvery, log: c.Log,
@@ -171,35 +164,6 @@ func (a *agent) serve(ctx context.Context) error {
 	a.slots.group.Wait()
 	return err
 }
-
-// drain finishes what this node holds. It ends early with ctx, when there is no session any more and
-// never will be.
-func (a *agent) drain(ctx context.Context) {
-	a.log.Info("draining", "held", len(a.slots.names()))
-	a.slots.leave()
-	limited, cancel := context.WithTimeout(ctx, a.config.DrainTimeout)
-	defer cancel()
-	if !a.slots.until(limited, nobodyWorks) {
-		a.slots.stop()
-		a.slots.group.Wait()
-	}
-	settling, cancel := context.WithTimeout(ctx, min(settleLimit, a.config.DrainTimeout))
-	defer cancel()
-	if !a.slots.until(settling, nothingHeld) {
-		a.log.Info("results are kept for the next start", "held", len(a.slots.names()))
-	}
-}
-
-func nobodyWorks(held map[api.Attempt]*attempt) bool {
-	for _, a := range held {
-		if a.working {
-			return false
-		}
-	}
-	return true
-}
-
-func nothingHeld(held map[api.Attempt]*attempt) bool { return len(held) == 0 }
 
 // id is this node's name, as the coordinator gave it.
 func (a *agent) id() string {

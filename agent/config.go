@@ -32,6 +32,8 @@ type Config struct {
 	Slots        int                 // jobs at a time; 0 means 1
 	PreviewEvery int                 // steps between previews; 0 means 4, negative none
 	DrainTimeout time.Duration       // from the end of ctx to giving up what still runs; 0 means 5 min
+	StallTimeout time.Duration       // longest silence of a working runtime; 0 means runner's default
+	CancelGrace  time.Duration       // for a runtime to obey a cancel; 0 means runner's default
 	Joined       func(nodeID string) // called after every registration; may be nil
 }
 

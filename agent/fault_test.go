@@ -3,6 +3,7 @@ package agent
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/easelgrid/easel/api"
 )
@@ -77,6 +78,18 @@ func TestRuntimeFaultsBecomeFailures(t *testing.T) {
 	r.stop()
 }
 
+func TestRuntimeThatHangs(t *testing.T) {
+	_, r, p, data := join(t, func(c *Config) { c.StallTimeout = 500 * time.Millisecond })
+	p.assign(assignment("job-a", "fake:hang=2"))
+	id := p.accepted().Attempt
+	if got := p.failed(); got.Error.Code != api.CodeRuntimeHung {
+		t.Errorf("got %+v, want %s", got, api.CodeRuntimeHung)
+	}
+	p.settle(id)
+	works(t, p, data)
+	r.stop()
+}
+
 func TestCancelMidStep(t *testing.T) {
 	for _, c := range []struct{ name, prompt string }{
 		{"in a step", "fake:step=1h"},
@@ -99,7 +112,7 @@ func TestCancelMidStep(t *testing.T) {
 }
 
 func TestCancelThatIsIgnoredKillsTheRuntime(t *testing.T) {
-	_, r, p, data := join(t)
+	_, r, p, data := join(t, func(c *Config) { c.CancelGrace = 200 * time.Millisecond })
 	before := children(t)
 	p.assign(assignment("job-a", "fake:ignore-cancel fake:step=1h"))
 	p.cancelJob(p.accepted().Attempt)

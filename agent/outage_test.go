@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/easelgrid/easel/api"
 )
@@ -155,7 +156,7 @@ func TestDropListsEndAttempts(t *testing.T) {
 }
 
 func TestRestartRepeatsWhatIsDone(t *testing.T) {
-	c, r, p, data := join(t)
+	c, r, p, data := join(t, func(c *Config) { c.DrainTimeout = 500 * time.Millisecond })
 	p.assign(assignment("job-a", "a red circle"))
 	first := p.done()
 	r.stop() // the coordinator does not settle, so the result is kept

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/runner"
 )
 
 // runtimes are all runtime subprocesses of a node: every configured one, once for each slot.
@@ -17,11 +17,12 @@ type runtimes struct {
 	bySlot [][]*supervised
 }
 
-func newRuntimes(commands []Command, slots int, log *slog.Logger, changed func()) *runtimes {
-	r := &runtimes{bySlot: make([][]*supervised, slots)}
+func newRuntimes(c Config, changed func()) *runtimes {
+	r := &runtimes{bySlot: make([][]*supervised, c.Slots)}
+	options := runner.Options{StallTimeout: c.StallTimeout, CancelGrace: c.CancelGrace}
 	for slot := range r.bySlot {
-		for _, command := range commands {
-			s := newSupervised(command, log.With("runtime", command.Name, "slot", slot), changed)
+		for _, command := range c.Runtimes {
+			s := newSupervised(command, options, c.Log.With("runtime", command.Name, "slot", slot), changed)
 			r.bySlot[slot] = append(r.bySlot[slot], s)
 		}
 	}

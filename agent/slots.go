@@ -43,6 +43,7 @@ type slots struct {
 	held    map[api.Attempt]*attempt
 	out     *outbox       // of the session; nil while there is none
 	leaving bool          // the agent stops
+	stopped bool          // and waits for work no longer
 	ordered bool          // the coordinator told us to drain
 	moved   chan struct{} // closed, and another made, when an attempt moves on
 }
@@ -142,8 +143,11 @@ func (s *slots) begin(a *attempt) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	s.mu.Lock()
 	a.cancel, a.working = cancel, true
-	if a.dropped {
+	switch {
+	case a.dropped:
 		cancel(errDropped)
+	case s.stopped:
+		cancel(errStopping)
 	}
 	s.mu.Unlock()
 	s.group.Go(func() {
@@ -226,6 +230,7 @@ func (s *slots) expire() {
 func (s *slots) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.stopped = true
 	for _, a := range s.held {
 		if a.working {
 			a.cancel(errStopping)

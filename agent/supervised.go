@@ -24,6 +24,7 @@ const (
 //	down -> up -> down -> (backoff) -> up ...
 type supervised struct {
 	command Command
+	options runner.Options
 	log     *slog.Logger
 	changed func() // called when the runtime describes itself differently than before
 
@@ -34,13 +35,14 @@ type supervised struct {
 	moved   chan struct{}   // closed, and another made, when process changes
 }
 
-func newSupervised(command Command, log *slog.Logger, changed func()) *supervised {
-	return &supervised{command: command, log: log, changed: changed, moved: make(chan struct{})}
+func newSupervised(command Command, options runner.Options, log *slog.Logger, changed func()) *supervised {
+	options.Command, options.Env, options.Log = command.Args, command.Env, log
+	return &supervised{command: command, options: options, log: log, changed: changed, moved: make(chan struct{})}
 }
 
 // start starts the subprocess and waits for its description.
 func (s *supervised) start(ctx context.Context) error {
-	p, err := runner.Start(ctx, runner.Options{Command: s.command.Args, Env: s.command.Env, Log: s.log})
+	p, err := runner.Start(ctx, s.options)
 	if err != nil {
 		s.log.Warn("runtime did not start", "error", err)
 		s.mu.Lock()

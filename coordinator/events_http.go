@@ -27,6 +27,8 @@ func (c *coordinator) followJob(w http.ResponseWriter, r *http.Request, _ caller
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Accel-Buffering", "no")
 	out := &stream{w: w, control: http.NewResponseController(w)}
+	// Nothing more is read from the client, and a read that runs into its deadline ends the request.
+	_ = out.control.SetReadDeadline(time.Time{})
 	if out.send("job", c.links(r, job)) != nil || job.State.Terminal() {
 		return
 	}

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -73,6 +74,9 @@ func (h handshake) admit(ctx context.Context, id string, reg api.Register) error
 	known, revision, _ := h.nodes.record(id)
 	if known.Revoked {
 		return errRevoked
+	}
+	if revision != 0 && !bytes.Equal(known.PublicKey, reg.PublicKey) { // the name is a part of the key's hash only
+		return api.Errorf(api.CodeUnauthorized, "public_key: node %s has another one", id)
 	}
 	now := time.Now().UTC()
 	if revision == 0 {

@@ -208,7 +208,7 @@ func (c *coordinator) serveImage(w http.ResponseWriter, r *http.Request, at api.
 		return
 	}
 	defer file.Close()
-	setTimes(w, requestTime, transferTime)
+	setTimes(w, transferTime, transferTime)
 	w.Header().Set("Content-Type", image.Type)
 	w.Header().Set("ETag", `"`+image.SHA256+`"`)
 	w.Header().Set("Cache-Control", "private, max-age=3600")

@@ -70,6 +70,8 @@ func (j *jobs) load(ctx context.Context) error {
 			if err := j.storage.queue.remove(ctx, p.key, p.revision); err != nil {
 				return err
 			}
+			r.Job.ID = p.key // also where there is no record
+			j.tidy(r)
 			continue
 		}
 		j.open[p.key] = &openJob{record: r, revision: revision, order: p.revision}
@@ -114,16 +116,21 @@ func (j *jobs) changed(ctx context.Context, before, r record, revision uint64) {
 		}
 	}
 	if len(r.Job.Images) < len(before.Job.Images) || r.Job.State.Terminal() {
-		keep := r.attempt()
-		if r.Job.State != api.StateSucceeded {
-			keep.Number = 0
-		}
-		if err := j.artifacts.keepOnly(keep); err != nil {
-			j.log.Warn("images of an ended attempt stay on disk", "job", r.Job.ID, "error", err)
-		}
+		j.tidy(r)
 	}
 	if before.Job.State != r.Job.State && (r.Job.State == api.StateQueued || r.Job.State.Terminal()) {
 		j.wake()
+	}
+}
+
+// tidy deletes the images of every attempt that has not succeeded.
+func (j *jobs) tidy(r record) {
+	keep := r.attempt()
+	if r.Job.State != api.StateSucceeded {
+		keep.Number = 0
+	}
+	if err := j.artifacts.keepOnly(keep); err != nil {
+		j.log.Warn("images of an ended attempt stay on disk", "job", r.Job.ID, "error", err)
 	}
 }
 

@@ -124,6 +124,7 @@ type explanation struct {
 	State   api.State    `json:"state"`
 	Message string       `json:"message"`
 	Nodes   []nodeReason `json:"nodes"` // of a queued job: why not there
+	Losses  []loss       `json:"losses,omitempty"`
 }
 
 type nodeReason struct {
@@ -132,12 +133,14 @@ type nodeReason struct {
 }
 
 func (c *coordinator) explainJob(w http.ResponseWriter, r *http.Request, _ caller) {
-	_, job, _, err := c.jobs.find(r.Context(), r.PathValue("id"))
+	record, job, _, err := c.jobs.find(r.Context(), r.PathValue("id"))
 	if err != nil {
 		c.answer(w, r, nil, err)
 		return
 	}
-	c.answer(w, r, c.explain(job, time.Now()), nil)
+	e := c.explain(job, time.Now())
+	e.Losses = record.Losses
+	c.answer(w, r, e, nil)
 }
 
 func (c *coordinator) explain(job api.Job, now time.Time) explanation {

@@ -87,6 +87,9 @@ func (c *coordinator) finished(ctx context.Context, s *session, m api.Done) {
 
 // failed ends the attempt without a result and tells the node.
 func (c *coordinator) failed(ctx context.Context, s *session, m api.Failed) {
+	if m.Error.Code == "" {
+		m.Error.Code = api.CodeRuntimeFailed
+	}
 	if m.Error.Code == api.CodeOutOfMemory && c.jobs.live(m.Attempt, s.node) {
 		if w, ok := c.jobs.one(m.Job, time.Now()); ok {
 			if err := c.nodes.learnTooLarge(ctx, s.node, w.spec); err != nil {

@@ -19,11 +19,11 @@ func TestLeases(t *testing.T) {
 		r.Job.State = api.StateAssigned
 		l.follow(r)
 		l.renew(r.attempt(), "n") // the answer to the assignment is still due
-		time.Sleep(5*time.Second - 1)
+		time.Sleep(5*time.Second - time.Nanosecond)
 		if got := l.expired(); len(got) != 0 {
 			t.Errorf("before 5 s: %+v", got)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if got := l.expired(); len(got) != 1 || got[0].accepted {
 			t.Errorf("after 5 s: %+v", got)
 		}
@@ -56,11 +56,11 @@ func TestInheritedLeaseIsLonger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLeases(5*time.Second, 15*time.Second)
 		l.inherit(api.Attempt{Job: "a", Number: 1}, "n")
-		time.Sleep(20*time.Second - 1)
+		time.Sleep(20*time.Second - time.Nanosecond)
 		if got := l.expired(); len(got) != 0 {
 			t.Errorf("within 20 s: %+v", got)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if got := l.expired(); len(got) != 1 {
 			t.Errorf("after 20 s: %+v", got)
 		}

@@ -7,23 +7,29 @@ import (
 	"github.com/easelgrid/easel/runner/builtin/scheduler"
 )
 
-// BenchmarkPicture makes a whole picture with the shipped model: 128 x 128, 20 steps, guidance 5. The name has
-// the implementation of matrix products that this build uses.
+// BenchmarkPicture makes a whole picture with the shipped model, 128 x 128, 20 steps, guidance 5, with each
+// implementation of matrix products that this build has.
 func BenchmarkPicture(b *testing.B) {
-	p, err := Open(Shipped())
-	if err != nil {
-		b.Fatal(err)
+	defer matrix.Select(matrix.Name())
+	r := Request{
+		Prompt: "a red circle on a blue background", Width: 128, Height: 128,
+		Steps: 20, GuidanceScale: 5, Scheduler: scheduler.Euler, Seed: 1,
 	}
-	b.Run(matrix.Name(), func(b *testing.B) {
-		b.ReportAllocs()
-		r := Request{
-			Prompt: "a red circle on a blue background", Width: 128, Height: 128,
-			Steps: 20, GuidanceScale: 5, Scheduler: scheduler.Euler, Seed: 1,
-		}
-		for b.Loop() {
-			generate(b, p, r)
-		}
-	})
+	for _, name := range matrix.Names() {
+		b.Run(name, func(b *testing.B) {
+			if err := matrix.Select(name); err != nil {
+				b.Fatal(err)
+			}
+			p, err := Open(Shipped())
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				generate(b, p, r)
+			}
+		})
+	}
 }
 
 // BenchmarkOpen reads the shipped model.

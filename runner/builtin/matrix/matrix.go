@@ -6,6 +6,8 @@
 // result does not depend on GOMAXPROCS.
 package matrix
 
+import "fmt"
+
 // View is a row-major matrix in a longer slice: element (i, j) is Data[i*Stride+j].
 type View struct {
 	Data               []float32
@@ -42,11 +44,32 @@ type door interface {
 	multiply(c, a View, b *Operand, bias []float32)
 }
 
-// active is chosen once: the processor does not change.
+// active is the fastest implementation of this build on this processor.
 var active = choose()
 
 // Name tells which implementation is in use: "gonum" or "avx2".
 func Name() string { return active.name() }
+
+// Names lists the implementations of this build that this processor can run, slowest first.
+func Names() []string {
+	var names []string
+	for _, d := range doors() {
+		names = append(names, d.name())
+	}
+	return names
+}
+
+// Select switches to another implementation, for comparing them. Operands made before are of no use after, and
+// it must not be called while anything else is.
+func Select(name string) error {
+	for _, d := range doors() {
+		if d.name() == name {
+			active = d
+			return nil
+		}
+	}
+	return fmt.Errorf("there is no matrix product named %q in this build on this processor", name)
+}
 
 // Size returns the number of floats that an operand of k x n takes.
 func Size(k, n int) int { return active.size(k, n) }

@@ -154,3 +154,18 @@ func BenchmarkMultiply(b *testing.B) {
 		}
 	}
 }
+
+func TestSelect(t *testing.T) {
+	before := Name()
+	for _, name := range Names() {
+		if err := Select(name); err != nil || Name() != name {
+			t.Errorf("selecting %s gave %s, %v", name, Name(), err)
+		}
+	}
+	if err := Select("none"); err == nil {
+		t.Error("a door that is not there was selected")
+	}
+	if err := Select(before); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -21,6 +21,7 @@ type dispatcher struct {
 	log       *slog.Logger
 	woken     chan struct{}
 	running   atomic.Bool
+	failing   atomic.Bool // a transition could not be recorded since the last turn
 }
 
 // wake makes the dispatcher look again: a job came, a slot is free, or a node changed.
@@ -37,7 +38,11 @@ func (d *dispatcher) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		d.sweep(ctx)
 		d.place(ctx)
-		timer := time.NewTimer(max(d.leases.next(d.heartbeat/2), time.Millisecond))
+		wait := max(d.leases.next(d.heartbeat/2), time.Millisecond)
+		if d.failing.Swap(false) { // the store does not take it; a lease that is over stays so
+			wait = d.heartbeat
+		}
+		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 		case <-d.woken:
@@ -91,6 +96,7 @@ func (d *dispatcher) assign(ctx context.Context, w waiting, node, runtime string
 		return true
 	}
 	if err != nil {
+		d.failing.Store(true)
 		d.log.Error("cannot record an assignment", "job", w.id, "error", err)
 		return false
 	}
@@ -116,6 +122,7 @@ func (d *dispatcher) lose(ctx context.Context, a api.Attempt, node string, cause
 		return
 	}
 	if err != nil {
+		d.failing.Store(true)
 		d.log.Error("cannot record a lost attempt", "job", a.Job, "attempt", a.Number, "error", err)
 		return
 	}

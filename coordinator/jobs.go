@@ -94,6 +94,7 @@ func (j *jobs) change(ctx context.Context, id string, edit func(*record) error) 
 	if err != nil {
 		return record{}, err
 	}
+	j.catchUp(ctx, r, revision)
 	before := r
 	if err := edit(&r); err != nil {
 		return before, err
@@ -104,6 +105,22 @@ func (j *jobs) change(ctx context.Context, id string, edit func(*record) error) 
 	}
 	j.changed(ctx, before, r, revision)
 	return r, nil
+}
+
+// catchUp mends the memory when the store is ahead of it, as after a write whose answer did not come
+// in time: what was written then is told now.
+func (j *jobs) catchUp(ctx context.Context, r record, revision uint64) {
+	j.mu.Lock()
+	open := j.open[r.Job.ID]
+	behind := open != nil && open.revision < revision
+	var before record
+	if behind {
+		before = open.record
+	}
+	j.mu.Unlock()
+	if behind {
+		j.changed(ctx, before, r, revision)
+	}
 }
 
 // changed brings the memory up to date after a write, tells the watchers, and cleans up after an

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -36,7 +37,7 @@ func (c *coordinator) createJob(w http.ResponseWriter, r *http.Request, who call
 		return
 	}
 	job, err := c.jobs.submit(r.Context(), spec, key)
-	if err == errReplayConflict { // 422 as the Idempotency-Key draft has it, and not the 409 of other conflicts
+	if errors.Is(err, errReplayConflict) { // 422 as the Idempotency-Key draft has it, and not the 409 of other conflicts
 		writeStatus(w, http.StatusUnprocessableEntity, errReplayConflict)
 		return
 	}

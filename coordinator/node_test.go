@@ -29,6 +29,7 @@ type scripted struct {
 	slots    int
 	held     []api.Attempt
 	welcome  api.Registered
+	aside    []api.CoordinatorMessage // read while another was awaited
 }
 
 // newNode makes a node with a new key; join connects it.
@@ -57,7 +58,7 @@ func (n *scripted) dial() []byte {
 		n.t.Fatal(err)
 	}
 	n.t.Cleanup(func() { conn.Close() })
-	n.conn = conn
+	n.conn, n.aside = conn, nil
 	m := n.next()
 	if m.Challenge == nil {
 		n.t.Fatalf("first message: %+v", m)
@@ -95,6 +96,35 @@ func (n *scripted) say(m api.NodeMessage) {
 // next reads the next message; the deadline only keeps a broken test from hanging.
 func (n *scripted) next() api.CoordinatorMessage {
 	n.t.Helper()
+	if len(n.aside) > 0 {
+		m := n.aside[0]
+		n.aside = n.aside[1:]
+		return m
+	}
+	return n.read()
+}
+
+// await returns the next message that is as wanted. An end that was recorded frees a slot at once, so
+// the next assignment may come before the word that the last one is settled.
+func (n *scripted) await(wanted func(api.CoordinatorMessage) bool) api.CoordinatorMessage {
+	n.t.Helper()
+	for i, m := range n.aside {
+		if wanted(m) {
+			n.aside = append(n.aside[:i], n.aside[i+1:]...)
+			return m
+		}
+	}
+	for {
+		m := n.read()
+		if wanted(m) {
+			return m
+		}
+		n.aside = append(n.aside, m)
+	}
+}
+
+func (n *scripted) read() api.CoordinatorMessage {
+	n.t.Helper()
 	n.conn.SetReadDeadline(time.Now().Add(30 * time.Second))
 	var m api.CoordinatorMessage
 	if err := n.conn.ReadJSON(&m); err != nil {
@@ -128,29 +158,18 @@ func (n *scripted) assigned() api.Assign {
 // offered waits for an assignment.
 func (n *scripted) offered() api.Assign {
 	n.t.Helper()
-	m := n.next()
-	if m.Assign == nil {
-		n.t.Fatalf("want an assignment, got %+v", m)
-	}
-	return *m.Assign
+	return *n.await(func(m api.CoordinatorMessage) bool { return m.Assign != nil }).Assign
 }
 
 func (n *scripted) settled(a api.Attempt) {
 	n.t.Helper()
-	m := n.next()
-	if m.Settled == nil || m.Settled.Attempt != a {
-		n.t.Fatalf("want settled %v, got %+v", a, m)
-	}
+	n.await(func(m api.CoordinatorMessage) bool { return m.Settled != nil && m.Settled.Attempt == a })
 }
 
 func (n *scripted) beat(held ...api.Attempt) api.Beat {
 	n.t.Helper()
 	n.say(api.NodeMessage{Heartbeat: &api.Heartbeat{Sequence: 7, Held: held}})
-	m := n.next()
-	if m.Beat == nil || m.Beat.Sequence != 7 {
-		n.t.Fatalf("want a beat, got %+v", m)
-	}
-	return *m.Beat
+	return *n.await(func(m api.CoordinatorMessage) bool { return m.Beat != nil && m.Beat.Sequence == 7 }).Beat
 }
 
 func (n *scripted) progress(a api.Attempt, step int) {

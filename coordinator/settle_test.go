@@ -179,6 +179,40 @@ func TestRacingEndsSettleOnce(t *testing.T) {
 	})
 }
 
+// A write whose answer is lost, though it happened, is noticed by the next transition.
+func TestMemoryCatchesUpWithTheStore(t *testing.T) {
+	s, a := sharedStore(t)
+	j := newJobs(s, a, newLeases(time.Minute, time.Minute), discard, func() {})
+	job, err := j.submit(t.Context(), api.ImageSpec{Model: "shapes", N: 1}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	feed, stop := j.events.watch(job.ID)
+	defer stop()
+	r, revision, err := s.jobs.load(t.Context(), job.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.cancel(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.jobs.update(t.Context(), job.ID, r, revision); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.change(t.Context(), job.ID, func(r *record) error { return r.assign("n", "test", nil) }); !errors.Is(err, errStale) {
+		t.Errorf("assign: %v", err)
+	}
+	if told := feed.take(); len(told) != 1 || told[0].job.State != api.StateCanceled {
+		t.Errorf("told: %+v", told)
+	}
+	if len(j.waiting(time.Now())) != 0 {
+		t.Error("the settled job still waits")
+	}
+	if _, _, err := s.queue.load(t.Context(), job.ID); !errors.Is(err, errMissing) {
+		t.Errorf("queue entry: %v", err)
+	}
+}
+
 func TestArtifactsKeepTheirDirectory(t *testing.T) {
 	_, a := sharedStore(t)
 	body := picture(1)

@@ -50,6 +50,9 @@ func (d *devices) refresh() {
 func (d *devices) read(ctx context.Context) {
 	processor := cpuDevice(ctx)
 	found, err := d.detect(ctx)
+	if ctx.Err() != nil {
+		return
+	}
 	if err != nil {
 		d.log.Warn("devices could not be read", "error", err)
 	}

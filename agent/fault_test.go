@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -47,8 +49,38 @@ func TestRuntimeKilledMidJob(t *testing.T) {
 	if got := p.failed(); got.Attempt != id || got.Error.Code != api.CodeRuntimeCrashed {
 		t.Errorf("got %+v, want %s", got, api.CodeRuntimeCrashed)
 	}
+	again := assignment("job-a", "a red circle")
+	again.Number = 2
+	p.assign(again)
+	p.accepted() // it waits for the runtime that is being restarted
+	p.settle(p.done().Attempt)
 	p.settle(id)
-	works(t, p, data)
+	emptied(t, p, data)
+	r.stop()
+}
+
+func TestRuntimeThatDoesNotComeBack(t *testing.T) {
+	flag := filepath.Join(t.TempDir(), "flag")
+	if err := os.WriteFile(flag, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, r, p, data := join(t, func(c *Config) {
+		c.Runtimes[0].Env = append(c.Runtimes[0].Env, envRuntime+"=once", envFlag+"="+flag)
+	})
+	p.assign(assignment("job-a", "fake:crash=1"))
+	p.settle(p.failed().Attempt)
+	p.assign(assignment("job-b", "a red circle"))
+	p.accepted()
+	over := p.failed()
+	if over.Error.Code != api.CodeRuntimeCrashed || !strings.Contains(over.Error.Message, "no such file") {
+		t.Errorf("got %+v, want %s with the last words", over, api.CodeRuntimeCrashed)
+	}
+	p.settle(over.Attempt)
+	p.assign(assignment("job-c", "a red circle"))
+	if got := p.rejected(); got.Error.Code != api.CodeRejected || !strings.Contains(got.Error.Message, "down") {
+		t.Errorf("got %+v, want a rejection because the runtime is down", got)
+	}
+	emptied(t, p, data)
 	r.stop()
 }
 

@@ -14,14 +14,18 @@ import (
 const (
 	restartBase  = 500 * time.Millisecond
 	restartLimit = 30 * time.Second
-	soundAfter   = time.Minute      // a process that lived this long did not fail at its start
-	stopLimit    = 5 * time.Second  // for a runtime to exit when the agent does
-	upLimit      = 90 * time.Second // for an accepted attempt to wait for a runtime that went down
+	restartSoon  = 2 * time.Second // a wait so short that attempts may wait with us
+	soundAfter   = time.Minute     // a process that lived this long did not fail at its start
+	stopLimit    = 5 * time.Second // for a runtime to exit when the agent does
 )
 
 // supervised keeps one runtime subprocess alive: when it ended, another is started.
 //
-//	down -> up -> down -> (backoff) -> up ...
+//	up -> restarting -> up
+//	          \-> down -> (backoff) -> up | down
+//
+// Restarting takes new attempts, which wait for it: a node whose runtime died once is as good as
+// before half a second later. Down takes none: it ended too often of late, or did not start.
 type supervised struct {
 	command Command
 	options runner.Options
@@ -29,8 +33,9 @@ type supervised struct {
 	changed func() // called when the runtime describes itself differently than before
 
 	mu      sync.Mutex
-	process *runner.Process // nil while down
-	why     error           // why it is down
+	process *runner.Process // nil unless up
+	soon    bool            // restarting
+	why     error           // why it is not up
 	info    api.Runtime     // the last description; its name is "" before the first
 	moved   chan struct{}   // closed, and another made, when process changes
 }
@@ -47,14 +52,14 @@ func (s *supervised) start(ctx context.Context) error {
 		s.log.Warn("runtime did not start", "error", err)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.why = err
+		s.move(nil, err, false)
 		return err
 	}
 	s.log.Info("runtime started", "pid", p.PID(), "version", p.Runtime().Version)
 	s.mu.Lock()
 	differs := !reflect.DeepEqual(s.info, p.Runtime())
 	s.info = p.Runtime()
-	s.move(p, nil)
+	s.move(p, nil, false)
 	s.mu.Unlock()
 	if differs {
 		s.changed()
@@ -62,9 +67,9 @@ func (s *supervised) start(ctx context.Context) error {
 	return nil
 }
 
-// move changes between up and down; the caller holds mu.
-func (s *supervised) move(p *runner.Process, why error) {
-	s.process, s.why = p, why
+// move changes the state; the caller holds mu.
+func (s *supervised) move(p *runner.Process, why error, soon bool) {
+	s.process, s.why, s.soon = p, why, soon
 	close(s.moved)
 	s.moved = make(chan struct{})
 }
@@ -74,9 +79,7 @@ func (s *supervised) run(ctx context.Context) {
 	pause := backoff{base: restartBase, limit: restartLimit}
 	for ctx.Err() == nil {
 		if p := s.current(); p != nil {
-			if s.watch(ctx, p) >= soundAfter {
-				pause.reset()
-			}
+			s.watch(ctx, p, &pause)
 		}
 		if pause.waitFull(ctx); ctx.Err() == nil {
 			_ = s.start(ctx) // logged there, and tried again here
@@ -89,19 +92,21 @@ func (s *supervised) run(ctx context.Context) {
 	}
 }
 
-// watch waits for the end of the process, or of ctx, and says how long the process lived.
-func (s *supervised) watch(ctx context.Context, p *runner.Process) time.Duration {
+// watch waits for the end of the process, or of ctx.
+func (s *supervised) watch(ctx context.Context, p *runner.Process, pause *backoff) {
 	born := time.Now()
 	select {
 	case <-ctx.Done():
-		return 0
+		return
 	case <-p.Done():
 	}
 	s.log.Warn("runtime ended", "pid", p.PID(), "error", p.Err())
+	if time.Since(born) >= soundAfter {
+		pause.reset()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.move(nil, p.Err())
-	return time.Since(born)
+	s.move(nil, p.Err(), pause.ceiling() <= restartSoon)
 }
 
 func (s *supervised) current() *runner.Process {
@@ -116,31 +121,30 @@ func (s *supervised) description() api.Runtime {
 	return s.info
 }
 
-// whyDown is nil while the process is up.
+// whyDown is nil while the process is up or restarting.
 func (s *supervised) whyDown() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.process != nil {
-		return s.process.Err() // it may have ended a moment ago
+	if s.process != nil || s.soon {
+		return nil
 	}
 	return s.why
 }
 
-// await returns the process, waiting for one that is being restarted.
+// await returns the process, waiting for one that is restarting.
 func (s *supervised) await(ctx context.Context) (*runner.Process, error) {
-	limit := time.NewTimer(upLimit)
-	defer limit.Stop()
 	for {
 		s.mu.Lock()
-		p, moved, why := s.process, s.moved, s.why
+		p, soon, why, moved := s.process, s.soon, s.why, s.moved
 		s.mu.Unlock()
-		if p != nil && p.Err() == nil {
+		switch {
+		case p != nil && p.Err() == nil:
 			return p, nil
+		case p == nil && !soon:
+			return nil, api.Errorf(api.CodeRuntimeCrashed, "the runtime does not come back: %v", why)
 		}
 		select {
-		case <-moved:
-		case <-limit.C:
-			return nil, api.Errorf(api.CodeRuntimeCrashed, "the runtime does not come back: %v", why)
+		case <-moved: // also from a process that ended and was not missed yet
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}

@@ -146,14 +146,14 @@ def store(pipe: StableDiffusionPipeline, target: pathlib.Path, old_names: bool) 
     for extra in (target / "tokenizer").iterdir():
         extra.unlink()
     pieces.write_tokenizer(target / "tokenizer")
-    pieces.drop_vae_encoder(target / "vae" / "diffusion_pytorch_model.safetensors")
     if old_names:
+        pieces.drop_vae_encoder(target / "vae" / "diffusion_pytorch_model.safetensors")
         pieces.old_names(target)
     pieces.anonymous(target)
 
 
 def load(target: pathlib.Path, reference: StableDiffusionPipeline) -> StableDiffusionPipeline:
-    """The stored pipeline in float32. The VAE's encoder is not stored; the reference's own is put back."""
+    """The stored pipeline in float32. One VAE is stored without its encoder; the reference's own is put back."""
     vae = reference.vae.to(torch.float32)
     pipe = StableDiffusionPipeline.from_pretrained(
         target, vae=vae, torch_dtype=torch.float32, safety_checker=None, requires_safety_checker=False, local_files_only=True
@@ -178,7 +178,8 @@ def walk(pipe: StableDiffusionPipeline, out: dict, name: str, **more) -> None:
         output_type="np", **options,
     ).images[0]
     out[f"{name}.latents"] = torch.stack(latents)
-    out[f"{name}.pixels"] = torch.from_numpy((picture * 255).round()).to(torch.float16)
+    if name in ("ddim", "euler"):
+        out[f"{name}.pixels"] = torch.from_numpy((picture * 255).round()).to(torch.float16)
 
 
 @torch.no_grad()
@@ -192,6 +193,10 @@ def parts(pipe: StableDiffusionPipeline, out: dict) -> None:
     latents = torch.randn(1, 4, 9, 8, generator=generator)
     out["vae.latents"] = latents
     out["vae.output"] = pipe.vae.decode(latents / pipe.vae.config.scaling_factor).sample
+    if pipe.vae.quant_conv is not None:
+        picture = torch.rand(1, 3, 40, 32, generator=generator) * 2 - 1
+        latent = pipe.vae.encode(picture).latent_dist
+        out["vae.picture"], out["vae.mean"], out["vae.deviation"] = picture, latent.mean, latent.std
 
 
 def adapters(pipe: StableDiffusionPipeline, target: pathlib.Path, out: dict) -> None:
@@ -200,13 +205,13 @@ def adapters(pipe: StableDiffusionPipeline, target: pathlib.Path, out: dict) -> 
     save_file(peft, target / "peft.safetensors")
     pipe.load_lora_weights(target, weight_name="peft.safetensors", adapter_name="a")
     pipe.set_adapters(["a"], adapter_weights=[0.8])
-    walk(pipe, out, "peft")
+    walk(pipe, out, "peft", num_inference_steps=4)
     pipe.unload_lora_weights()
 
     kohya = pieces.kohya_lora(pipe, seed=6)
     save_file(kohya, target / "kohya.safetensors")
     pieces.merge_kohya(pipe, kohya, weight=-0.6)
-    walk(pipe, out, "kohya")
+    walk(pipe, out, "kohya", num_inference_steps=4)
 
 
 def main(target: pathlib.Path) -> None:

@@ -1,4 +1,4 @@
-// Package vae decodes latents to pictures with diffusers' AutoencoderKL.
+// Package vae decodes latents to pictures, and encodes pictures, with diffusers' AutoencoderKL.
 package vae
 
 import (
@@ -7,7 +7,7 @@ import (
 	"github.com/easelgrid/easel/runner/builtin/config"
 )
 
-// Config is the part of vae/config.json that shapes the decoder.
+// Config is the part of vae/config.json that shapes the networks.
 type Config struct {
 	Latent, Out   int
 	Channels      []int // per level, from the picture inwards

@@ -15,13 +15,12 @@ const epsilon = 1e-6
 
 // Decoder turns latents into pictures. It is not safe for concurrent use.
 type Decoder struct {
-	Config        Config
-	postQuant     *nn.Dense // nil without
-	in, out       *nn.Dense
-	first, second *nn.Resnet
-	attention     *attention // nil without
-	ups           []up
-	norm          *nn.GroupNorm
+	Config    Config
+	postQuant *nn.Dense // nil without
+	in, out   *nn.Dense
+	middle    middle
+	ups       []up
+	norm      *nn.GroupNorm
 }
 
 // up is UpDecoderBlock2D.
@@ -53,16 +52,12 @@ func build(w *nn.Weights, c Config) *Decoder {
 	d := &Decoder{
 		Config: c,
 		in:     w.Conv("decoder.conv_in", c.Latent, deep, 3),
-		first:  nn.NewResnet(w, "decoder.mid_block.resnets.0", deep, deep, 0, c.Groups, epsilon),
-		second: nn.NewResnet(w, "decoder.mid_block.resnets.1", deep, deep, 0, c.Groups, epsilon),
+		middle: newMiddle(w, "decoder.mid_block", c),
 		norm:   w.GroupNorm("decoder.conv_norm_out", c.Channels[0], c.Groups, epsilon),
 		out:    w.Conv("decoder.conv_out", c.Channels[0], c.Out, 3),
 	}
 	if c.PostQuantConv {
 		d.postQuant = w.Conv("post_quant_conv", c.Latent, c.Latent, 1)
-	}
-	if c.Attention {
-		d.attention = newAttention(w, "decoder.mid_block.attentions.0", deep, c.Groups)
 	}
 	in := deep
 	for i := range c.Channels {
@@ -100,11 +95,7 @@ func (d *Decoder) Decode(ctx context.Context, m *nn.Arena, latents nn.Tensor) (n
 	if d.postQuant != nil {
 		x = d.postQuant.Forward(m, x)
 	}
-	x = d.first.Forward(m, d.in.Forward(m, x), nn.Tensor{})
-	if d.attention != nil {
-		x = d.attention.forward(m, x)
-	}
-	x = d.second.Forward(m, x, nn.Tensor{})
+	x = d.middle.forward(m, d.in.Forward(m, x))
 	for _, u := range d.ups {
 		var err error
 		if x, err = u.forward(ctx, m, mark, x); err != nil {

@@ -2,6 +2,32 @@ package vae
 
 import "github.com/easelgrid/easel/runner/builtin/nn"
 
+// middle is UNetMidBlock2D.
+type middle struct {
+	first, second *nn.Resnet
+	attention     *attention // nil without
+}
+
+func newMiddle(w *nn.Weights, path string, c Config) middle {
+	deep := c.Channels[len(c.Channels)-1]
+	b := middle{
+		first:  nn.NewResnet(w, path+".resnets.0", deep, deep, 0, c.Groups, epsilon),
+		second: nn.NewResnet(w, path+".resnets.1", deep, deep, 0, c.Groups, epsilon),
+	}
+	if c.Attention {
+		b.attention = newAttention(w, path+".attentions.0", deep, c.Groups)
+	}
+	return b
+}
+
+func (b middle) forward(m *nn.Arena, x nn.Tensor) nn.Tensor {
+	x = b.first.Forward(m, x, nn.Tensor{})
+	if b.attention != nil {
+		x = b.attention.forward(m, x)
+	}
+	return b.second.Forward(m, x, nn.Tensor{})
+}
+
 // attention is the one head in the middle block.
 type attention struct {
 	norm         *nn.GroupNorm

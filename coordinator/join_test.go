@@ -184,6 +184,21 @@ func TestLeavingIsRemembered(t *testing.T) {
 	}
 }
 
+func TestJoinWithTLS(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Listen = "0.0.0.0:0" })
+	if err := w.newNode().join(w.token); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPlainHTTPWhenAskedFor(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Listen, c.PlainHTTP = "0.0.0.0:0", true })
+	if w.where.Fingerprint != "" || !strings.HasPrefix(w.where.URL, "http://127.0.0.1:") {
+		t.Errorf("listening: %+v", w.where)
+	}
+	w.node()
+}
+
 func TestNewJoinToken(t *testing.T) {
 	for name, listen := range map[string]string{"loopback": "127.0.0.1:0", "with TLS": "0.0.0.0:0"} {
 		t.Run(name, func(t *testing.T) {

@@ -65,7 +65,7 @@ func readToken(response *http.Response) (string, error) {
 }
 
 // pinned trusts exactly the certificate with that SHA-256.
-func pinned(fingerprint string) http.RoundTripper {
+func pinned(fingerprint string) *http.Transport {
 	transport := &http.Transport{}
 	if fingerprint != "" {
 		transport.TLSClientConfig = &tls.Config{

@@ -53,6 +53,9 @@ func (w *world) node() *scripted {
 func (n *scripted) dial() []byte {
 	n.t.Helper()
 	dialer := websocket.Dialer{Subprotocols: []string{api.NodeSubprotocol}}
+	if n.w.where.Fingerprint != "" {
+		dialer.TLSClientConfig = pinned(n.w.where.Fingerprint).TLSClientConfig
+	}
 	conn, _, err := dialer.Dial("ws"+strings.TrimPrefix(n.w.where.URL, "http")+api.NodePath, nil)
 	if err != nil {
 		n.t.Fatal(err)

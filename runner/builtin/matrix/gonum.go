@@ -1,7 +1,9 @@
 package matrix
 
-import "gonum.org/v1/gonum/blas/gonum"
-import "gonum.org/v1/gonum/blas"
+import (
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/gonum"
+)
 
 // portable is gonum's Sgemm. Its operand is the plain row-major matrix.
 type portable struct{}
@@ -25,14 +27,7 @@ func (portable) fill(dst []float32, b View, transposed bool) {
 }
 
 func (portable) multiply(c, a View, b *Operand, bias []float32) {
-	for i := range c.Rows {
-		row := c.Data[i*c.Stride : i*c.Stride+c.Cols]
-		if bias == nil {
-			clear(row)
-			continue
-		}
-		copy(row, bias)
-	}
+	c.set(bias)
 	if c.Rows == 0 || b.N == 0 || b.K == 0 {
 		return
 	}

@@ -26,6 +26,18 @@ func (v View) Slice(from, to int) View {
 	return v
 }
 
+// set makes every row the given one, or zero for nil.
+func (v View) set(row []float32) {
+	for i := range v.Rows {
+		to := v.Data[i*v.Stride : i*v.Stride+v.Cols]
+		if row == nil {
+			clear(to)
+			continue
+		}
+		copy(to, row)
+	}
+}
+
 // Operand is a right-hand matrix of K rows and N columns, kept in the order in which the product reads it.
 type Operand struct {
 	K, N int

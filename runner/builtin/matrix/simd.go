@@ -55,14 +55,7 @@ func fillTransposed(dst []float32, b View) {
 }
 
 func (vectors) multiply(c, a View, b *Operand, bias []float32) {
-	for i := range c.Rows {
-		row := c.Data[i*c.Stride : i*c.Stride+c.Cols]
-		if bias == nil {
-			clear(row)
-			continue
-		}
-		copy(row, bias)
-	}
+	c.set(bias)
 	var tile [tall * deep]float32
 	for k := 0; k < b.K; k += deep {
 		depth := min(deep, b.K-k)
@@ -74,16 +67,14 @@ func (vectors) multiply(c, a View, b *Operand, bias []float32) {
 }
 
 // stripe adds the products of columns k and on of a, as many as tile has, to the rows [i, i+tall) of c. The tile
-// is scratch; where a has fewer rows it keeps what it held, and those sums are not used.
+// is scratch; where a has fewer rows its last one stands in, and those sums are not used.
 func stripe(tile []float32, c, a View, b *Operand, i, k int) {
 	depth, rows := len(tile)/tall, min(tall, c.Rows-i)
-	for r := range rows {
-		at := r
-		for _, v := range a.Data[(i+r)*a.Stride+k : (i+r)*a.Stride+k+depth] {
-			tile[at] = v
-			at += tall
-		}
+	var from [tall][]float32
+	for r := range from {
+		from[r] = a.Data[(i+min(r, rows-1))*a.Stride+k:][:depth]
 	}
+	interleave(tile, from[0], from[1], from[2], from[3])
 	for j := 0; j < b.N; j += wide {
 		panel := b.data[j*b.K+k*wide : j*b.K+(k+depth)*wide]
 		if width := min(wide, b.N-j); rows < tall || width < wide {
@@ -91,6 +82,15 @@ func stripe(tile []float32, c, a View, b *Operand, i, k int) {
 			continue
 		}
 		kernel(c.Data[i*c.Stride+j:], c.Stride, tile, panel)
+	}
+}
+
+// interleave writes four rows column after column.
+func interleave(tile, r0, r1, r2, r3 []float32) {
+	r1, r2, r3 = r1[:len(r0)], r2[:len(r0)], r3[:len(r0)]
+	for p, v := range r0 {
+		column := (*[tall]float32)(tile[p*tall:])
+		column[0], column[1], column[2], column[3] = v, r1[p], r2[p], r3[p]
 	}
 }
 

@@ -66,7 +66,7 @@ func gelu(x float32) float32 {
 func GEGLU(m *Arena, x Tensor) Tensor {
 	half := x.C / 2
 	out := m.Tensor(x.N, x.H, x.W, half)
-	parallel(workers(len(out.Data)*8), x.N*x.H*x.W, func(_, p int) {
+	parallel(workers(len(out.Data)*32), x.N*x.H*x.W, func(_, p int) {
 		value, gate := x.Data[p*x.C:p*x.C+half], x.Data[p*x.C+half:(p+1)*x.C]
 		to := out.Data[p*half : (p+1)*half]
 		for i, v := range value {

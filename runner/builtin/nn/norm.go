@@ -27,7 +27,7 @@ func (g *GroupNorm) forward(m *Arena, x Tensor, silu bool) Tensor {
 	area := x.H * x.W
 	pieces := (area + statRows - 1) / statRows
 	sums := make([]float64, x.N*pieces*2*x.C)
-	limit := workers(len(x.Data) * 4)
+	limit := workers(len(x.Data) * 16)
 	parallel(limit, x.N*pieces, func(_, i int) {
 		n, piece := i/pieces, i%pieces
 		from, to := n*area+piece*statRows, n*area+min((piece+1)*statRows, area)

@@ -33,6 +33,6 @@ func parallel(limit, tasks int, task func(worker, i int)) {
 
 // workers is how many goroutines are worth starting for an operation of about that many multiplications.
 func workers(cost int) int {
-	const worthwhile = 50_000
+	const worthwhile = 200_000
 	return max(1, min(runtime.GOMAXPROCS(0), cost/worthwhile))
 }

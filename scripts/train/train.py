@@ -114,16 +114,16 @@ def crops(rng: random.Random, count: int, side: int) -> torch.Tensor:
 
 def train_vae(a) -> None:
     torch.manual_seed(a.seed)
-    model = networks.vae().to(memory_format=torch.channels_last)
+    # Refining starts from the averaged weights, because the training set was encoded with those.
+    frozen = a.decoder_only
+    model = AutoencoderKL.from_pretrained(a.work / "vae") if frozen else networks.vae()
+    model.to(memory_format=torch.channels_last)
     print(f"vae: {sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters")
     parameters = list(model.parameters())
-    frozen = a.decoder_only
     if frozen:
         parameters = list(model.decoder.parameters()) + list(model.post_quant_conv.parameters())
     optimizer = torch.optim.AdamW(parameters, lr=a.rate or 2e-3, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
     path, first = a.work / ("decoder.pt" if frozen else "vae.pt"), 0
-    if frozen:
-        model.load_state_dict(torch.load(a.work / "vae.pt", weights_only=True)["model"])
     if path.exists():
         state = torch.load(path, weights_only=True)
         model.load_state_dict(state["model"])
@@ -136,8 +136,12 @@ def train_vae(a) -> None:
             group["lr"] = cosine(step, a.steps, a.rate or 2e-3, 60)
         x = crops(rng, a.batch, a.crop).to(memory_format=torch.channels_last)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            posterior = model.encode(x).latent_dist
-            y = model.decode(posterior.sample()).sample
+            with torch.set_grad_enabled(not frozen):
+                posterior = model.encode(x).latent_dist
+            z = posterior.sample()
+            if frozen:  # sampled latents are a little off, and the decoder should not mind
+                z = z + 0.1 * torch.randn_like(z)
+            y = model.decode(z).sample
         y = y.float()
         absolute = (y - x).abs()
         pixels = absolute.mean()
@@ -290,7 +294,7 @@ class LowRank(torch.nn.Module):
 
 def adapt(unet: UNet2DConditionModel, rank: int) -> dict[str, LowRank]:
     """Wraps attention and residual-block layers; returns the wrappers by their kohya names."""
-    wanted = ("to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2")
+    wanted = ("to_q", "to_v", "to_out.0", "conv1", "conv2")
     found = [(n, m) for n, m in unet.named_modules() if n.endswith(wanted) and isinstance(m, (torch.nn.Linear, torch.nn.Conv2d))]
     out = {}
     for name, module in found:

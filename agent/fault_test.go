@@ -122,16 +122,20 @@ func TestRuntimeThatHangs(t *testing.T) {
 	r.stop()
 }
 
+// long makes a job that takes as many steps as may be.
+func long(s *api.ImageSpec) { s.Steps = api.MaxSteps }
+
 func TestCancelMidStep(t *testing.T) {
 	for _, c := range []struct{ name, prompt string }{
-		{"in a step", "fake:step=1h"},
+		{"in a step", "fake:step=100ms"},
 		{"of a hanging runtime", "fake:hang=2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, r, p, data := join(t)
 			before := children(t)
-			p.assign(assignment("job-a", c.prompt))
+			p.assign(assignment("job-a", c.prompt, long))
 			id := p.accepted().Attempt
+			p.step(1)
 			p.cancelJob(id)
 			emptied(t, p, data)
 			works(t, p, data)
@@ -146,8 +150,10 @@ func TestCancelMidStep(t *testing.T) {
 func TestCancelThatIsIgnoredKillsTheRuntime(t *testing.T) {
 	_, r, p, data := join(t, func(c *Config) { c.CancelGrace = 200 * time.Millisecond })
 	before := children(t)
-	p.assign(assignment("job-a", "fake:ignore-cancel fake:step=1h"))
-	p.cancelJob(p.accepted().Attempt)
+	p.assign(assignment("job-a", "fake:ignore-cancel fake:step=100ms", long))
+	id := p.accepted().Attempt
+	p.step(1)
+	p.cancelJob(id)
 	works(t, p, data)
 	if after := children(t); len(after) != 1 || after[0].Pid == before[0].Pid {
 		t.Error("the runtime that ignored the cancel still runs")

@@ -14,6 +14,7 @@ import (
 )
 
 func TestCoordinatorKilledLosesNoJobAndDoesNoneTwice(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	n := s.join(s.url, "fake")
 	ids := []string{s.submit("the running one", 40).ID}
@@ -38,6 +39,7 @@ func TestCoordinatorKilledLosesNoJobAndDoesNoneTwice(t *testing.T) {
 }
 
 func TestAgentKilledAnotherNodeFinishes(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	first := s.join(s.url, "fake")
 	job := s.submit("on the move", 30)
@@ -52,6 +54,7 @@ func TestAgentKilledAnotherNodeFinishes(t *testing.T) {
 }
 
 func TestRuntimeKilledSecondAttemptSucceeds(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	n := s.join(s.url, "fake")
 	job := s.submit("try again", 20)
@@ -69,6 +72,7 @@ func TestRuntimeKilledSecondAttemptSucceeds(t *testing.T) {
 }
 
 func TestSocketCutKeepsTheAttempt(t *testing.T) {
+	t.Parallel()
 	s := newSiteWithLease(t, "15s") // the default
 	p := newProxy(t, s.listen)
 	n := s.join(p.url(), "fake")
@@ -90,6 +94,7 @@ func TestSocketCutKeepsTheAttempt(t *testing.T) {
 }
 
 func TestAgentDrainsOnSIGTERM(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	n := s.join(s.url, "fake")
 	job := s.submit("last one", 15)
@@ -106,6 +111,7 @@ func TestAgentDrainsOnSIGTERM(t *testing.T) {
 }
 
 func TestCancelReachesTheStepLoop(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	n := s.join(s.url, "fake")
 	job := s.submit("never mind", 300)
@@ -121,6 +127,7 @@ func TestCancelReachesTheStepLoop(t *testing.T) {
 }
 
 func TestJobThatKillsTwoNodesIsQuarantined(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.join(s.url, "fake")
 	s.join(s.url, "fake")

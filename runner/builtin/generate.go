@@ -21,6 +21,9 @@ func (p *Pipeline) Generate(ctx context.Context, r Request, onStep func(Step) er
 	if err != nil {
 		return nil, err
 	}
+	if r.Encoded != nil {
+		r.Encoded()
+	}
 	for i := range r.Steps {
 		if err := run.step(ctx, i); err != nil {
 			return nil, err

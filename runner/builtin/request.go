@@ -26,6 +26,8 @@ type Request struct {
 	Seed int64
 	// PreviewEvery asks for a small picture at every so many steps; 0 for none.
 	PreviewEvery int
+	// Encoded is called when the text is encoded and the first step begins; may be nil.
+	Encoded func()
 }
 
 // Step tells that a step is done.

@@ -127,12 +127,9 @@ func (r *Runtime) image(ctx context.Context, spec api.ImageSpec, i int, sink run
 		Prompt: spec.Prompt, NegativePrompt: spec.NegativePrompt, Width: spec.Width, Height: spec.Height,
 		Steps: spec.Steps, GuidanceScale: spec.GuidanceScale, Scheduler: spec.Scheduler, Seed: spec.Seed + int64(i),
 		PreviewEvery: sink.PreviewEvery,
+		Encoded:      func() { clock.lap(&clock.times.Encode) },
 	}
 	picture, err := r.pipeline.Generate(ctx, request, func(s Step) error {
-		if s.Step == 0 {
-			clock.lap(&clock.times.Encode)
-			return nil
-		}
 		clock.lap(&clock.times.Sample)
 		report(api.PhaseSampling, s.Step)
 		if s.Preview != nil {

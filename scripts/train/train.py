@@ -381,6 +381,9 @@ def export(a) -> None:
     )
     pipe.to(dtype=torch.float16)
     pipe.save_pretrained(a.model, safe_serialization=True)
+    for config in a.model.rglob("config.json"):  # where a part was read from is nobody's business
+        kept = {k: v for k, v in json.loads(config.read_text()).items() if k != "_name_or_path"}
+        config.write_text(json.dumps(kept, indent=2) + "\n")
     tokenizer.write(a.model / "tokenizer")  # the slow tokenizer's two files, which every reader knows
     for extra in (a.model / "tokenizer").iterdir():
         if extra.name not in {"vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"}:

@@ -4,13 +4,15 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // normalize composes characters, replaces each run of white space by one blank and makes everything lower case.
 func normalize(text string) string {
 	var out strings.Builder
 	blank := false
-	for _, r := range compose(text) {
+	for _, r := range norm.NFC.String(text) {
 		if unicode.IsSpace(r) {
 			blank = true
 			continue

@@ -1,0 +1,150 @@
+package runner
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/easelgrid/easel/api"
+)
+
+// A Watch takes what happens during Generate. Any function may be nil. They are called from the
+// goroutine of Generate.
+type Watch struct {
+	Progress func(api.Progress)
+	Preview  func(Preview)
+	Image    func(path string, image api.Image) error // an error cancels the job
+}
+
+// Load brings a model into the child's memory.
+func (p *Process) Load(ctx context.Context, model string) error {
+	_, err := p.call(ctx, Request{Load: &Load{Model: model}}, Watch{})
+	return err
+}
+
+// Generate makes the images of a spec in dir, which must exist. When ctx ends the child is told to
+// cancel; one that does not obey within CancelGrace is killed. A child that is silent for
+// StallTimeout is killed too. Errors are *api.Error.
+func (p *Process) Generate(ctx context.Context, spec api.ImageSpec, dir string, previewEvery int, watch Watch) (Made, error) {
+	if err := api.Invalid(spec.Faults()); err != nil {
+		return Made{}, err // NaN, for one, does not survive JSON
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return Made{}, fmt.Errorf("job directory: %w", err)
+	}
+	inner := watch.Image
+	watch.Image = nil
+	take := func(f File) error {
+		if filepath.Base(f.Name) != f.Name {
+			return api.Errorf(api.CodeRuntimeFailed, "the runtime named an image outside its directory: %s", api.Quote(f.Name))
+		}
+		if inner == nil {
+			return nil
+		}
+		return inner(filepath.Join(dir, f.Name), f.Image)
+	}
+	return p.callTaking(ctx, Request{Generate: &Generate{Spec: spec, Dir: dir, PreviewEvery: previewEvery}}, watch, take)
+}
+
+func (p *Process) call(ctx context.Context, r Request, watch Watch) (Made, error) {
+	return p.callTaking(ctx, r, watch, nil)
+}
+
+// callTaking sends a request and follows its events to the end.
+func (p *Process) callTaking(ctx context.Context, r Request, watch Watch, take func(File) error) (Made, error) {
+	p.job.Lock()
+	defer p.job.Unlock()
+	r.Launch, r.Job = p.launch, rand.Text()
+	p.wanted.Store(&r.Job)
+	defer p.wanted.Store(nil)
+	if err := p.out.write(r); err != nil {
+		// A pipe that breaks means the child is gone; how it went is the better error.
+		p.Kill(nil)
+		p.drain()
+		return Made{}, p.ended
+	}
+	c := call{process: p, job: r.Job, watch: watch, take: take}
+	return c.follow(ctx)
+}
+
+// call is one request on its way.
+type call struct {
+	process *Process
+	job     string // its reference on the wire
+	watch   Watch
+	take    func(File) error
+	failure error // of ours, while the child is still canceling
+}
+
+// follow waits for the answer. Three clocks can end it early: ctx, the stall timeout and, once
+// canceled, the grace period.
+func (c *call) follow(ctx context.Context) (Made, error) {
+	o := c.process.options
+	stall, canceled := time.NewTimer(o.StallTimeout), ctx.Done()
+	defer stall.Stop()
+	var grace <-chan time.Time
+	cancel := func() {
+		canceled = nil
+		grace = time.After(o.CancelGrace)
+		_ = c.process.out.write(Request{Launch: c.process.launch, Job: c.job, Cancel: &Cancel{}})
+	}
+	for {
+		select {
+		case e, ok := <-c.process.events:
+			if !ok {
+				return Made{}, c.outcome(ctx, c.process.ended)
+			}
+			stall.Reset(o.StallTimeout)
+			if e.Done != nil || e.Error != nil {
+				return c.answer(ctx, e)
+			}
+			if err := c.observe(e); err != nil && c.failure == nil {
+				c.failure = err
+				cancel()
+			}
+		case <-canceled:
+			cancel()
+		case <-grace:
+			c.process.Kill(api.Errorf(api.CodeRuntimeHung, "the runtime ignored a cancel for %s and was killed", o.CancelGrace))
+			grace = nil
+		case <-stall.C:
+			c.process.Kill(api.Errorf(api.CodeRuntimeHung, "the runtime said nothing for %s and was killed", o.StallTimeout))
+		}
+	}
+}
+
+func (c *call) observe(e Event) error {
+	switch {
+	case e.Progress != nil && c.watch.Progress != nil:
+		c.watch.Progress(*e.Progress)
+	case e.Preview != nil && c.watch.Preview != nil:
+		c.watch.Preview(*e.Preview)
+	case e.Image != nil && c.take != nil:
+		return c.take(*e.Image)
+	}
+	return nil
+}
+
+func (c *call) answer(ctx context.Context, e Event) (Made, error) {
+	if e.Error != nil {
+		return Made{}, c.outcome(ctx, e.Error)
+	}
+	if c.failure != nil {
+		return Made{}, c.failure
+	}
+	return *e.Done, nil
+}
+
+// outcome prefers our own failure, then the fact that the caller canceled, over the child's error.
+func (c *call) outcome(ctx context.Context, err error) error {
+	if c.failure != nil {
+		return c.failure
+	}
+	if ctx.Err() != nil {
+		return api.Errorf(api.CodeCanceled, "canceled")
+	}
+	return err
+}

@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -19,12 +22,13 @@ import (
 )
 
 // clientFlags say which coordinator to talk to.
-type clientFlags struct{ coordinator, key, keyFile string }
+type clientFlags struct{ coordinator, key, keyFile, caCert string }
 
 func (f *clientFlags) register(set *pflag.FlagSet) {
 	set.StringVar(&f.coordinator, "coordinator", cmpOr(os.Getenv("EASEL_COORDINATOR"), "http://127.0.0.1:7878"), "`URL` of the coordinator (or EASEL_COORDINATOR)")
 	set.StringVar(&f.key, "key", "", "API key (or EASEL_KEY)")
 	set.StringVar(&f.keyFile, "key-file", "", "file with the API key, which keeps it out of the process list")
+	set.StringVar(&f.caCert, "ca-cert", "", "PEM `file` with the coordinator's certificate, when it made its own (DIR/cert.pem)")
 }
 
 func cmpOr(a, b string) string {
@@ -50,7 +54,29 @@ func (f *clientFlags) client() (*client.Client, error) {
 	if key == "" {
 		return nil, usageError{errors.New("no API key: give --key, --key-file or EASEL_KEY (the coordinator wrote one to DIR/admin.key)")}
 	}
-	return &client.Client{URL: strings.TrimSuffix(f.coordinator, "/"), Key: key}, nil
+	trusting, err := f.httpClient()
+	if err != nil {
+		return nil, err
+	}
+	return &client.Client{URL: strings.TrimSuffix(f.coordinator, "/"), Key: key, HTTP: trusting}, nil
+}
+
+// httpClient trusts the given certificate and no other; without one, what the system trusts.
+func (f *clientFlags) httpClient() (*http.Client, error) {
+	if f.caCert == "" {
+		return http.DefaultClient, nil
+	}
+	body, err := os.ReadFile(f.caCert)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--ca-cert: %w", err)}
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(body) {
+		return nil, usageError{fmt.Errorf("--ca-cert: %s holds no PEM certificate", f.caCert)}
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	return &http.Client{Transport: transport}, nil
 }
 
 // unreachableError is a coordinator that does not answer.

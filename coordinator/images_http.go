@@ -104,13 +104,16 @@ func (c *coordinator) takeImage(w http.ResponseWriter, r *http.Request, record r
 	})
 }
 
-// deliver names the stored image in the record. When the record does not take it the file goes too.
+// deliver names the stored image in the record. When the record does not take it the file goes too,
+// unless the record names it already: the same PUT may come twice, and one of the two may end when the
+// job has succeeded with the other.
 func (c *coordinator) deliver(r *http.Request, at api.Attempt, image api.Image) error {
-	_, err := c.jobs.change(r.Context(), at.Job, func(r *record) error { return r.deliver(at.Number, image) })
+	now, err := c.jobs.change(r.Context(), at.Job, func(r *record) error { return r.deliver(at.Number, image) })
 	if err == nil || errors.Is(err, errSame) {
 		return nil
 	}
-	if !isStorage(err) { // after a failure of storage the record may name it all the same
+	named := now.Job.Attempt == at.Number && delivered(now.Job.Images, image)
+	if !named && !isStorage(err) { // after a failure of storage the record may name it all the same
 		if err := c.artifacts.remove(at, image.Index, image.SHA256); err != nil {
 			c.log.Warn("image of an ended attempt stays on disk", "job", at.Job, "error", err)
 		}

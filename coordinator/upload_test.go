@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -90,6 +91,51 @@ func TestUploadOverTheLimit(t *testing.T) {
 type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) { return len(b), nil }
+
+func TestUploadThatEndsAfterItsTwinSucceeded(t *testing.T) {
+	w := newWorld(t)
+	n := w.node()
+	job := w.submit(`{"prompt":"a red circle","seed":7}`)
+	a := n.assigned()
+	image := picture(7)
+	body, rest := io.Pipe()
+	r, err := http.NewRequest("PUT", w.where.URL+strings.ReplaceAll(a.Upload, "{index}", "0"), body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ContentLength = int64(len(image))
+	r.Header.Set("Authorization", "Bearer "+a.Ticket)
+	r.Header.Set("Content-Digest", digestHeader(image))
+	r.Header.Set("Expect", "100-continue")
+	taken := make(chan struct{})
+	trace := &httptrace.ClientTrace{Got100Continue: func() { close(taken) }} // the ticket was good
+	status := make(chan int, 1)
+	go func() {
+		client := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}
+		defer client.CloseIdleConnections()
+		response, err := client.Do(r.WithContext(httptrace.WithClientTrace(t.Context(), trace)))
+		if err != nil {
+			t.Error(err)
+			close(status)
+			return
+		}
+		response.Body.Close()
+		status <- response.StatusCode
+	}()
+	<-taken
+	n.done(a)
+	n.settled(a.Attempt)
+	if _, err := rest.Write(image); err != nil {
+		t.Fatal(err)
+	}
+	rest.Close()
+	if got := <-status; got != http.StatusConflict {
+		t.Errorf("late upload: got %d, want 409", got)
+	}
+	if got := w.call("GET", w.job(job.ID).Images[0].URL, ""); got.status != http.StatusOK || string(got.body) != string(image) {
+		t.Errorf("image of the succeeded job: %d %s", got.status, got.body)
+	}
+}
 
 func TestImagesOfALostAttemptAreDeleted(t *testing.T) {
 	w := newWorld(t)

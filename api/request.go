@@ -85,8 +85,8 @@ func (s ImageSpec) Faults() []Fault {
 	for field, text := range map[string]string{"prompt": s.Prompt, "negative_prompt": s.NegativePrompt} {
 		if len(text) > MaxPromptBytes {
 			add(field, fmt.Sprintf("%d bytes", len(text)), "at most %d bytes", MaxPromptBytes)
-		} else if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-			add(field, "", "UTF-8 text without NUL")
+		} else if !utf8.ValidString(text) || strings.ContainsFunc(text, unprintable) {
+			add(field, "", "UTF-8 text without control characters other than tab and line break")
 		}
 	}
 	for field, side := range map[string]int{"width": s.Width, "height": s.Height} {
@@ -110,6 +110,10 @@ func (s ImageSpec) Faults() []Fault {
 	slices.SortStableFunc(faults, func(a, b Fault) int { return strings.Compare(a.Field, b.Field) })
 	return faults
 }
+
+// unprintable reports whether a prompt may not have this rune. Control characters say nothing to a
+// model, and JSON makes six bytes of each: two prompts of them would not fit into a frame.
+func unprintable(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' }
 
 func loraFaults(loras []LoRA) []Fault {
 	var faults []Fault

@@ -36,6 +36,7 @@ func TestFaultsNameFieldValueAndLimit(t *testing.T) {
 		{"long prompt", JobRequest{Prompt: strings.Repeat("x", MaxPromptBytes+1)}, []string{"prompt"}},
 		{"longest prompt", JobRequest{Prompt: strings.Repeat("x", MaxPromptBytes)}, nil},
 		{"prompt with NUL", JobRequest{Prompt: "a\x00b"}, []string{"prompt"}},
+		{"negative prompt with an escape character", JobRequest{Prompt: "a", NegativePrompt: "a\x1bb"}, []string{"negative_prompt"}},
 		{"prompt not UTF-8", JobRequest{Prompt: "a\xffb"}, []string{"prompt"}},
 		{"explicit zero is not a default", JobRequest{Prompt: "x", Steps: to(0), N: to(0), Width: to(0)}, []string{"n", "steps", "width"}},
 		{"guidance NaN", JobRequest{Prompt: "x", GuidanceScale: to(math.NaN())}, []string{"guidance_scale"}},

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -79,6 +80,25 @@ func TestBadRequests(t *testing.T) {
 func message(t *testing.T, a answer) string {
 	t.Helper()
 	return decoded[struct{ Error api.Error }](t, a).Error.Message
+}
+
+func TestLongestPromptsFitIntoAFrame(t *testing.T) {
+	w := newWorld(t)
+	n := w.node()
+	n.conn.SetReadLimit(api.MaxFrame)
+	for _, letter := range []string{"<", `"`, "\n", "\u2028"} {
+		prompt := strings.Repeat(letter, api.MaxPromptBytes/len(letter)-1) + "a"
+		body, err := json.Marshal(api.JobRequest{Prompt: prompt, NegativePrompt: prompt})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.submit(string(body))
+		a := n.assigned()
+		if a.Spec.Prompt != prompt || a.Spec.NegativePrompt != prompt {
+			t.Errorf("prompts of %q did not arrive whole", letter)
+		}
+		n.done(a)
+	}
 }
 
 func TestKeys(t *testing.T) {

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -100,15 +101,19 @@ func (s *session) flush(conn *websocket.Conn) {
 	}
 }
 
+// writeMessage writes one frame. Nothing of it is for HTML, whose escapes would make six bytes of
+// each "<" in a prompt and the frame too large for the node.
 func writeMessage(conn *websocket.Conn, m api.CoordinatorMessage) error {
-	body, err := json.Marshal(m)
-	if err != nil {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(m); err != nil {
 		return fmt.Errorf("encode message: %w", err)
 	}
 	if err := conn.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
 		return err
 	}
-	return conn.WriteMessage(websocket.TextMessage, body)
+	return conn.WriteMessage(websocket.TextMessage, body.Bytes())
 }
 
 // closeWith sends a close frame, whose reason may have 123 bytes.

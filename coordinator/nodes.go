@@ -64,17 +64,18 @@ func errNoNode(id string) error {
 	return api.Errorf(api.CodeNotFound, "there is no node %s", api.Quote(id))
 }
 
-// save changes a node's record durably; a node that is not known yet begins with an empty one.
+// save changes a node's record durably; a node that is not known yet begins with an empty one. When
+// the store is ahead of the memory, as after a write whose answer did not come in time, the record
+// there is the one to change.
 func (n *nodes) save(ctx context.Context, id string, edit func(*nodeRecord)) error {
 	n.saving.Lock()
 	defer n.saving.Unlock()
 	r, revision, _ := n.record(id)
-	edit(&r)
-	var err error
-	if revision == 0 {
-		revision, err = n.bucket.create(ctx, id, r)
-	} else {
-		revision, err = n.bucket.update(ctx, id, r, revision)
+	r, revision, err := n.put(ctx, id, r, revision, edit)
+	if errors.Is(err, errChanged) || errors.Is(err, errExists) {
+		if r, revision, err = n.bucket.load(ctx, id); err == nil {
+			r, revision, err = n.put(ctx, id, r, revision, edit)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("record node: %w", err)
@@ -86,6 +87,18 @@ func (n *nodes) save(ctx context.Context, id string, edit func(*nodeRecord)) err
 	}
 	n.known[id].record, n.known[id].revision = r, revision
 	return nil
+}
+
+// put writes the record as edit leaves it; revision 0 says that there is none yet.
+func (n *nodes) put(ctx context.Context, id string, r nodeRecord, revision uint64, edit func(*nodeRecord)) (nodeRecord, uint64, error) {
+	edit(&r)
+	var err error
+	if revision == 0 {
+		revision, err = n.bucket.create(ctx, id, r)
+	} else {
+		revision, err = n.bucket.update(ctx, id, r, revision)
+	}
+	return r, revision, err
 }
 
 func (n *nodes) record(id string) (r nodeRecord, revision uint64, ok bool) {

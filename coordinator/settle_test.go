@@ -213,6 +213,32 @@ func TestMemoryCatchesUpWithTheStore(t *testing.T) {
 	}
 }
 
+func TestNodesCatchUpWithTheStore(t *testing.T) {
+	s, _ := sharedStore(t)
+	n, err := loadNodes(t.Context(), &s.nodes, func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, reason := range []string{"created meanwhile", "updated meanwhile"} {
+		_, revision, _ := n.record("catchup")
+		ahead := nodeRecord{Revoked: true, Disconnect: reason} // written, and the answer was lost
+		if revision == 0 {
+			_, err = s.nodes.create(t.Context(), "catchup", ahead)
+		} else {
+			_, err = s.nodes.update(t.Context(), "catchup", ahead, revision)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := n.save(t.Context(), "catchup", func(r *nodeRecord) { r.Draining = true }); err != nil {
+			t.Fatalf("save: %v", err)
+		}
+		if r, _, _ := n.record("catchup"); !r.Revoked || !r.Draining || r.Disconnect != reason {
+			t.Errorf("record: %+v", r)
+		}
+	}
+}
+
 func TestArtifactsKeepTheirDirectory(t *testing.T) {
 	_, a := sharedStore(t)
 	body := picture(1)

@@ -72,7 +72,11 @@ func (c *coordinator) begin(s *session, reg api.Register) {
 	drop := c.adopt(s.node, reg.Held)
 	for _, a := range c.jobs.busy()[s.node] {
 		if !slices.Contains(reg.Held, a) {
-			c.dispatcher.lose(c.background(), a, s.node, api.Errorf(api.CodeNodeLost, "node %s came back without the attempt", s.node))
+			code := api.CodeNodeLost
+			if c.jobs.pending(a, s.node) { // the assignment went down with the earlier session, nothing was begun
+				code = api.CodeRejected
+			}
+			c.dispatcher.lose(c.background(), a, s.node, api.Errorf(code, "node %s came back without the attempt", s.node))
 		}
 	}
 	s.send(api.CoordinatorMessage{Registered: &api.Registered{
@@ -81,10 +85,15 @@ func (c *coordinator) begin(s *session, reg api.Register) {
 		LeaseSeconds:     c.config.Lease.Seconds(),
 		Drop:             drop,
 	}})
-	if record, _, _ := c.nodes.record(s.node); record.Draining {
-		s.send(api.CoordinatorMessage{Drain: &api.Drain{On: true}})
+	// A node that drains may do so on an order that was taken back while it was away.
+	if record, _, _ := c.nodes.record(s.node); record.Draining || reg.Draining {
+		s.send(api.CoordinatorMessage{Drain: &api.Drain{On: record.Draining}})
 	}
 	c.nodes.attach(s, reg)
+	if record, _, _ := c.nodes.record(s.node); record.Revoked { // since its handshake
+		s.send(api.CoordinatorMessage{Refused: errRevoked})
+		s.end(websocket.ClosePolicyViolation, errRevoked.Message)
+	}
 	if c.stopping.Err() != nil { // too late for the stop to have seen this session
 		s.end(websocket.CloseGoingAway, errStopping.Message)
 	}

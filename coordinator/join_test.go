@@ -168,6 +168,25 @@ func TestDrainAndResume(t *testing.T) {
 	n.assigned()
 }
 
+func TestResumedWhileAway(t *testing.T) {
+	w := newWorld(t)
+	n := w.node()
+	path := "/easel/v1/nodes/" + n.id
+	w.call("POST", path+"/drain", "")
+	n.conn.UnderlyingConn().Close()
+	w.call("POST", path+"/resume", "")
+	n.draining = true // as the agent still was told
+	if err := n.join(""); err != nil {
+		t.Fatal(err)
+	}
+	if m := n.next(); m.Drain == nil || m.Drain.On {
+		t.Fatalf("got %+v", m)
+	}
+	w.submit(`{"prompt":"a red circle"}`)
+	n.beat() // no longer draining
+	n.assigned()
+}
+
 func TestLeavingIsRemembered(t *testing.T) {
 	w := newWorld(t)
 	n := w.node()

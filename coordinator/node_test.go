@@ -28,6 +28,7 @@ type scripted struct {
 	runtimes []api.Runtime
 	slots    int
 	held     []api.Attempt
+	draining bool
 	welcome  api.Registered
 	aside    []api.CoordinatorMessage // read while another was awaited
 }
@@ -76,7 +77,7 @@ func (n *scripted) join(token string) error {
 	n.say(api.NodeMessage{Register: &api.Register{
 		Protocol: api.ProtocolVersion, Version: "test", PublicKey: n.key.Public().(ed25519.PublicKey),
 		Signature: ed25519.Sign(n.key, api.ChallengeBytes(nonce)), JoinToken: token,
-		Runtimes: n.runtimes, Slots: n.slots, Held: n.held,
+		Runtimes: n.runtimes, Slots: n.slots, Held: n.held, Draining: n.draining,
 	}})
 	m := n.next()
 	if m.Refused != nil {

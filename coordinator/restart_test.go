@@ -71,6 +71,22 @@ func TestNodeThatLostItsAttemptMeanwhile(t *testing.T) {
 	}
 }
 
+func TestAssignmentLostWithItsSessionIsNoTry(t *testing.T) {
+	w := newWorld(t)
+	n := w.node()
+	job := w.submit(`{"prompt":"a red circle"}`)
+	for range maxTries {
+		n.offered()
+		if err := n.join(""); err != nil { // the node never read it
+			t.Fatal(err)
+		}
+	}
+	n.done(n.assigned())
+	if job = w.reach(job.ID, in(api.StateSucceeded)); job.Attempt != maxTries+1 {
+		t.Errorf("attempt %d", job.Attempt)
+	}
+}
+
 func TestReconnectAdoptsTheAttempt(t *testing.T) {
 	w := newWorld(t)
 	n := w.node()

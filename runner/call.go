@@ -58,9 +58,8 @@ func (p *Process) callTaking(ctx context.Context, r Request, watch Watch, take f
 	p.job.Lock()
 	defer p.job.Unlock()
 	r.Launch, r.Job = p.launch, rand.Text()
-	p.wanted.Store(&r.Job)
-	defer p.wanted.Store(nil)
-	if err := p.out.write(r); err != nil {
+	defer p.listen(r.Job)()
+	if err := p.say(r, p.options.StallTimeout); err != nil {
 		// A pipe that breaks means the child is gone; how it went is the better error.
 		p.Kill(nil)
 		p.drain()
@@ -68,6 +67,16 @@ func (p *Process) callTaking(ctx context.Context, r Request, watch Watch, take f
 	}
 	c := call{process: p, job: r.Job, watch: watch, take: take}
 	return c.follow(ctx)
+}
+
+// say writes a request. A child that does not read it is killed after the time given, which also ends
+// the write: a pipe holds little, on Windows 4 KiB.
+func (p *Process) say(r Request, limit time.Duration) error {
+	stuck := time.AfterFunc(limit, func() {
+		p.Kill(api.Errorf(api.CodeRuntimeHung, "the runtime did not read its stdin for %s and was killed", limit))
+	})
+	defer stuck.Stop()
+	return p.out.write(r)
 }
 
 // call is one request on its way.
@@ -89,13 +98,16 @@ func (c *call) follow(ctx context.Context) (Made, error) {
 	cancel := func() {
 		canceled = nil
 		grace = time.After(o.CancelGrace)
-		_ = c.process.out.write(Request{Launch: c.process.launch, Job: c.job, Cancel: &Cancel{}})
+		_ = c.process.say(Request{Launch: c.process.launch, Job: c.job, Cancel: &Cancel{}}, o.CancelGrace)
 	}
 	for {
 		select {
 		case e, ok := <-c.process.events:
 			if !ok {
 				return Made{}, c.outcome(ctx, c.process.ended)
+			}
+			if e.Job != c.job { // of a call that ended while its child said more
+				continue
 			}
 			stall.Reset(o.StallTimeout)
 			if e.Done != nil || e.Error != nil {

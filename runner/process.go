@@ -55,9 +55,9 @@ type Process struct {
 	words   *lastWords
 	runtime api.Runtime
 
-	job    sync.Mutex             // held while a job runs
-	wanted atomic.Pointer[string] // the job whose events are read; "" is the hello
-	events chan Event             // closed after done
+	job    sync.Mutex               // held while a job runs
+	wanted atomic.Pointer[listener] // nil while nobody reads events
+	events chan Event               // closed after done
 	done   chan struct{}
 	ended  error // valid after done is closed
 
@@ -65,12 +65,28 @@ type Process struct {
 	reason   error // why we ended it; nil while we did not
 }
 
+// A listener reads the events of one job; "" is the hello.
+type listener struct {
+	job  string
+	gone chan struct{} // closed when it reads no more
+}
+
+// listen begins to take the events of a job; leave ends that.
+func (p *Process) listen(job string) (leave func()) {
+	l := &listener{job: job, gone: make(chan struct{})}
+	p.wanted.Store(l)
+	return func() {
+		p.wanted.Store(nil)
+		close(l.gone)
+	}
+}
+
 // Start starts the subprocess and waits for its hello. The process outlives ctx, which bounds the
 // start alone; end it with Stop.
 func Start(ctx context.Context, options Options) (*Process, error) {
 	o := options.withDefaults()
 	p := &Process{options: o, launch: rand.Text(), events: make(chan Event), done: make(chan struct{})}
-	p.wanted.Store(new(string))
+	defer p.listen("")()
 	p.words = &lastWords{line: func(line string) { o.Log.Debug("runtime says", "line", line) }}
 	if err := p.launchChild(); err != nil {
 		return nil, api.Errorf(api.CodeRuntimeCrashed, "start runtime %s: %v", o.Command[0], err)
@@ -126,8 +142,11 @@ func (p *Process) read(stdout *os.File) {
 		}
 		// Lines of an earlier launch or job are dropped here, so that a child that talks while
 		// nobody listens cannot hide its own end behind them.
-		if wanted := p.wanted.Load(); event.Launch == p.launch && wanted != nil && event.Job == *wanted {
-			p.events <- event
+		if l := p.wanted.Load(); event.Launch == p.launch && l != nil && event.Job == l.job {
+			select {
+			case p.events <- event:
+			case <-l.gone: // it had its answer, and the child says more
+			}
 		}
 	}
 	if err := scanner.Err(); err != nil {

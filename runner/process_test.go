@@ -3,6 +3,7 @@ package runner_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -28,6 +29,8 @@ var roles = map[string]func(){
 	"mute":        func() { bufio.NewReader(os.Stdin).ReadString(0) },
 	"babble":      func() { fmt.Println("this is not JSON"); bufio.NewReader(os.Stdin).ReadString(0) },
 	"early death": func() { fmt.Fprintln(os.Stderr, "no CUDA-capable device is detected"); os.Exit(7) },
+	"deaf":        func() { sayHello(); <-time.After(time.Hour) },
+	"two hellos":  func() { sayHello(); sayHello() },
 	"long line": func() {
 		fmt.Println(`{"launch":"` + strings.Repeat("x", 1<<20) + `"}`)
 		bufio.NewReader(os.Stdin).ReadString(0)
@@ -40,6 +43,12 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	runnertest.Main(m, func() (runner.Runtime, error) { return fake.New(fake.Options{}), nil })
+}
+
+func sayHello() {
+	info, _ := fake.New(fake.Options{}).Describe()
+	line, _ := json.Marshal(runner.Event{Launch: os.Getenv(runner.EnvLaunch), Hello: &runner.Hello{Protocol: runner.ProtocolVersion, Runtime: info}})
+	fmt.Printf("%s\n", line)
 }
 
 // playAgent starts a runtime, says its pid, and works until it is killed.
@@ -141,6 +150,25 @@ func TestBadStart(t *testing.T) {
 	}
 	_, err := runner.Start(t.Context(), runner.Options{Command: []string{"/no/such/program"}})
 	wantCode(t, err, api.CodeRuntimeCrashed, "/no/such/program")
+}
+
+func TestRequestThatIsNotRead(t *testing.T) {
+	p := start(t, func(o *runner.Options) {
+		o.Env, o.StallTimeout = []string{envRole + "=deaf"}, 200*time.Millisecond
+	})
+	spec := request(strings.Repeat("<", api.MaxPromptBytes)) // more than a pipe holds
+	spec.NegativePrompt = spec.Prompt
+	_, err := p.Generate(t.Context(), spec, t.TempDir(), 0, runner.Watch{})
+	wantCode(t, err, api.CodeRuntimeHung, "did not read")
+}
+
+func TestEndIsSeenBehindWordsNobodyReads(t *testing.T) {
+	p := start(t, func(o *runner.Options) { o.Env = []string{envRole + "=two hellos"} })
+	select {
+	case <-p.Done():
+	case <-time.After(30 * time.Second):
+		t.Fatal("the end of the process is not noticed")
+	}
 }
 
 func TestChildDiesWithItsAgent(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/easelgrid/easel/api"
 	"github.com/easelgrid/easel/runner/builtin/shapes"
@@ -69,4 +70,30 @@ func judge(t *testing.T, scene shapes.Scene, path string) shapes.Verdict {
 		t.Fatalf("%s: %v", path, err)
 	}
 	return shapes.Judge(scene, picture)
+}
+
+func TestDemoEndsWithCtrlC(t *testing.T) {
+	before := len(easelProcesses(t))
+	for _, signals := range []int{1, 2} {
+		d := start(t, "demo", "demo", "--out", t.TempDir())
+		select {
+		case <-d.lines: // the grid runs and the first picture is under way
+		case <-d.exited:
+			t.Fatalf("the demo ended: %v\n%s", d.err, d.log)
+		}
+		for range signals {
+			_ = d.command.Process.Signal(os.Interrupt) // the process may be gone before the second
+		}
+		if err := d.wait(); err == nil || d.command.ProcessState.ExitCode() != 130 {
+			t.Errorf("after %d signals: %v, want exit code 130", signals, err)
+		}
+	}
+	deadline := time.After(patience)
+	for len(easelProcesses(t)) > before {
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-deadline:
+			t.Fatal("processes are left behind")
+		}
+	}
 }

@@ -209,12 +209,35 @@ def loss_weights(alphas: torch.Tensor) -> torch.Tensor:
     return 1 + ((1 - alphas) / alphas).clamp(max=8)
 
 
+class Denoising:
+    """The training task: tell the noise that was added to latents, given their caption."""
+
+    def __init__(self, tok: CLIPTokenizer, seed: int):
+        self.alphas = networks.scheduler().alphas_cumprod
+        weights = loss_weights(self.alphas)
+        self.weights = weights / weights.mean()
+        self.nothing = texts(tok, [""])[0]
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def losses(self, unet, text, z: torch.Tensor, words: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Returns the weighted loss and the plain epsilon loss of latents [n, 4, h, w] and token ids [n, 77]."""
+        count = len(z)
+        words[torch.rand(count, generator=self.generator) < 0.1] = self.nothing
+        t = torch.randint(0, 1000, (count,), generator=self.generator)
+        noise = torch.randn(z.shape, generator=self.generator)
+        keep = self.alphas[t].view(-1, 1, 1, 1)
+        noisy = (keep.sqrt() * z + (1 - keep).sqrt() * noise).to(memory_format=torch.channels_last)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            guess = unet(noisy, t, text(words).last_hidden_state).sample
+        each = ((guess.float() - noise) ** 2).mean(dim=(1, 2, 3))
+        return (self.weights[t] * each).mean(), each.mean()
+
+
 def train_unet(a) -> None:
     torch.manual_seed(a.seed)
     data = torch.load(a.work / "latents.pt", weights_only=True)
     latents, ids = data["latents"], data["ids"]
     tok = CLIPTokenizer.from_pretrained(a.work / "tokenizer")
-    nothing = texts(tok, [""])[0]
     unet, text = networks.unet().to(memory_format=torch.channels_last), networks.text_encoder()
     modules = {"unet": unet, "text": text}
     for name, module in modules.items():
@@ -228,35 +251,22 @@ def train_unet(a) -> None:
             module.load_state_dict(state[name])
         optimizer.load_state_dict(state["optimizer"])
         average.shadow, average.steps, first = state["average"], state["step"], state["step"]
-    alphas = networks.scheduler().alphas_cumprod
-    weights = loss_weights(alphas)
-    weights = weights / weights.mean()
-    generator = torch.Generator().manual_seed(a.seed + first)
+    task = Denoising(tok, a.seed + first)
     log, order = Log(a.work / "unet.csv", 50), []
     started = time.time()
     for step in range(first + 1, a.steps + 1):
         for group in optimizer.param_groups:
             group["lr"] = plateau(step, a.steps, a.rate or 8e-4, a.cooldown)
         if len(order) < a.batch:
-            order = torch.randperm(len(latents), generator=generator).tolist()
+            order = torch.randperm(len(latents), generator=task.generator).tolist()
         pick, order = order[: a.batch], order[a.batch :]
-        z = latents[pick].float()
-        words = ids[pick].long()
-        words[torch.rand(a.batch, generator=generator) < 0.1] = nothing
-        t = torch.randint(0, 1000, (a.batch,), generator=generator)
-        noise = torch.randn(z.shape, generator=generator)
-        keep = alphas[t].view(-1, 1, 1, 1)
-        noisy = (keep.sqrt() * z + (1 - keep).sqrt() * noise).to(memory_format=torch.channels_last)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            guess = unet(noisy, t, text(words).last_hidden_state).sample
-        each = ((guess.float() - noise) ** 2).mean(dim=(1, 2, 3))
-        loss = (weights[t] * each).mean()
+        loss, plain = task.losses(unet, text, latents[pick].float(), ids[pick].long())
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         average.update()
-        log.add(step, a.steps, a.batch, weighted=loss.item(), epsilon=each.mean().item())
+        log.add(step, a.steps, a.batch, weighted=loss.item(), epsilon=plain.item())
         if step % 500 == 0 or step == a.steps:
             save(
                 path,
@@ -317,32 +327,20 @@ def train_lora(a) -> None:
     if not data_path.exists():
         torch.save(encode(a, True, a.images, a.seed + 1), data_path)
     data = torch.load(data_path, weights_only=True)
-    unet = UNet2DConditionModel.from_pretrained(a.model / "unet").requires_grad_(False)
-    text = CLIPTextModel.from_pretrained(a.model / "text_encoder").eval().requires_grad_(False)
-    tok = CLIPTokenizer.from_pretrained(a.model / "tokenizer")
-    nothing = texts(tok, [""])[0]
+    unet = UNet2DConditionModel.from_pretrained(a.model / "unet", torch_dtype=torch.float32).requires_grad_(False)
+    text = CLIPTextModel.from_pretrained(a.model / "text_encoder", dtype=torch.float32).eval().requires_grad_(False)
+    task = Denoising(CLIPTokenizer.from_pretrained(a.model / "tokenizer"), a.seed)
     wrappers = adapt(unet, a.rank)
     unet.to(memory_format=torch.channels_last)
     parameters = [p for w in wrappers.values() for p in (*w.down.parameters(), *w.up.parameters())]
     print(f"lora: {sum(p.numel() for p in parameters) / 1e3:.0f} k parameters in {len(wrappers)} layers")
     optimizer = torch.optim.AdamW(parameters, lr=a.rate or 2e-3, betas=(0.9, 0.99), weight_decay=0, fused=True)
-    alphas = networks.scheduler().alphas_cumprod
-    weights = loss_weights(alphas)
-    weights = weights / weights.mean()
-    generator, log = torch.Generator().manual_seed(a.seed), Log(a.work / "lora.csv", 50)
+    log = Log(a.work / "lora.csv", 50)
     for step in range(1, a.steps + 1):
         for group in optimizer.param_groups:
             group["lr"] = cosine(step, a.steps, a.rate or 2e-3, 50)
-        pick = torch.randint(0, len(data["latents"]), (a.batch,), generator=generator)
-        z, words = data["latents"][pick].float(), data["ids"][pick].long()
-        words[torch.rand(a.batch, generator=generator) < 0.1] = nothing
-        t = torch.randint(0, 1000, (a.batch,), generator=generator)
-        noise = torch.randn(z.shape, generator=generator)
-        keep = alphas[t].view(-1, 1, 1, 1)
-        noisy = (keep.sqrt() * z + (1 - keep).sqrt() * noise).to(memory_format=torch.channels_last)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            guess = unet(noisy, t, text(words).last_hidden_state).sample
-        loss = (weights[t] * ((guess.float() - noise) ** 2).mean(dim=(1, 2, 3))).mean()
+        pick = torch.randint(0, len(data["latents"]), (a.batch,), generator=task.generator)
+        loss, _ = task.losses(unet, text, data["latents"][pick].float(), data["ids"][pick].long())
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)

@@ -110,6 +110,19 @@ func TestRuntimeFaultsBecomeFailures(t *testing.T) {
 	r.stop()
 }
 
+func TestRuntimeThatSaysTooMuch(t *testing.T) {
+	_, r, p, data := join(t, func(c *Config) { c.Runtimes[0].Env = append(c.Runtimes[0].Env, envRuntime+"=wordy") })
+	for _, prompt := range []string{"faults", "code", "receipt"} {
+		p.assign(assignment("job-"+prompt, prompt))
+		p.accepted()
+		p.settle(p.failed().Attempt) // in the same session: nothing was too long for it
+	}
+	p.assign(assignment("job-phase", "phase"))
+	p.settle(p.done().Attempt)
+	emptied(t, p, data)
+	r.stop()
+}
+
 func TestRuntimeThatHangs(t *testing.T) {
 	_, r, p, data := join(t, func(c *Config) { c.StallTimeout = 500 * time.Millisecond })
 	p.assign(assignment("job-a", "fake:hang=2"))

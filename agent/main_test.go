@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/shirou/gopsutil/v3/process"
@@ -46,10 +47,35 @@ func TestMain(m *testing.M) {
 		if err := runner.Serve(fake.New(fake.Options{}), os.Stdin, os.Stdout, slog.Default()); err != nil {
 			os.Exit(1)
 		}
+	case "wordy":
+		if err := runner.Serve(wordy{fake.New(fake.Options{})}, os.Stdin, os.Stdout, slog.Default()); err != nil {
+			os.Exit(1)
+		}
 	case "broken":
 		os.Stderr.WriteString("no such model directory\n")
 		os.Exit(7)
 	}
+}
+
+// wordy is a runtime that says more than fits into a frame: the prompt tells where.
+type wordy struct{ *fake.Runtime }
+
+func (w wordy) Generate(ctx context.Context, spec api.ImageSpec, sink runner.Sink) (runner.Made, error) {
+	long := strings.Repeat("x", 2*api.MaxFrame)
+	switch spec.Prompt {
+	case "faults":
+		return runner.Made{}, &api.Error{Code: api.CodeInvalidRequest, Message: "wrong", Faults: []api.Fault{{Field: long}}}
+	case "code":
+		return runner.Made{}, &api.Error{Code: api.Code(long), Message: "wrong"}
+	case "phase":
+		sink.Progress(api.Progress{Phase: api.Phase(long)})
+	}
+	made, err := w.Runtime.Generate(ctx, spec, sink)
+	if spec.Prompt == "receipt" {
+		made.Device, made.ModelDigest = long, long[:1<<10]
+		made.Scheduler = long[:api.MaxFrame]
+	}
+	return made, err
 }
 
 // running is an agent under test.

@@ -5,12 +5,15 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/easelgrid/easel/api"
@@ -62,12 +65,24 @@ func (m *maker) work(ctx context.Context, a *attempt) {
 	m.slots.finish(a, a.entry.outcome())
 }
 
-// maxReason is the most bytes of a failure's text: it has to fit into a frame.
-const maxReason = 8 << 10
+// The most bytes of a failure's text and of its faults as JSON. They have to fit into a frame also
+// when each byte of the text becomes six of JSON.
+const (
+	maxReason = 8 << 10
+	maxFaults = 8 << 10
+	maxWord   = 64 // of a code or phase
+)
 
+// shortened makes a failure fit into a frame, however much the runtime had to say.
 func shortened(e api.Error) api.Error {
 	if len(e.Message) > maxReason {
 		e.Message = e.Message[:maxReason] + "..."
+	}
+	if len(e.Code) > maxWord {
+		e.Code = api.CodeRuntimeFailed
+	}
+	if faults, err := json.Marshal(e.Faults); err != nil || len(faults) > maxFaults {
+		e.Faults = nil
 	}
 	return e
 }
@@ -149,7 +164,11 @@ func (m *maker) generate(ctx context.Context, a *attempt, slot int, d *delivery)
 // watch forwards what happens during an attempt. Its functions run one at a time.
 func (m *maker) watch(a *attempt, d *delivery) runner.Watch {
 	return runner.Watch{
-		Progress: func(p api.Progress) { m.progress(a, p) },
+		Progress: func(p api.Progress) {
+			if len(p.Phase) <= maxWord {
+				m.progress(a, p)
+			}
+		},
 		Preview: func(p runner.Preview) {
 			if len(p.JPEG) <= api.MaxPreview {
 				m.slots.tell(a, api.NodeMessage{Preview: &api.Previewed{Attempt: a.id, Image: p.Image, Step: p.Step, JPEG: p.JPEG}})
@@ -158,6 +177,9 @@ func (m *maker) watch(a *attempt, d *delivery) runner.Watch {
 		Image: func(path string, image api.Image) error {
 			if image.Index != len(a.entry.Images) || image.Index >= a.entry.Assign.Spec.N {
 				return api.Errorf(api.CodeRuntimeFailed, "the runtime made image %d out of turn", image.Index)
+			}
+			if !slices.Contains(imageTypes, image.Type) { // it becomes a header
+				return api.Errorf(api.CodeRuntimeFailed, "the runtime made an image of type %s, want one of %s", api.Quote(image.Type), strings.Join(imageTypes, ", "))
 			}
 			if err := verify(path, image); err != nil {
 				return err
@@ -169,6 +191,9 @@ func (m *maker) watch(a *attempt, d *delivery) runner.Watch {
 		},
 	}
 }
+
+// imageTypes are what the coordinator takes.
+var imageTypes = []string{"image/png", "image/jpeg", "image/webp"}
 
 func (m *maker) progress(a *attempt, p api.Progress) {
 	m.slots.tell(a, api.NodeMessage{Progress: &api.Progressed{Attempt: a.id, Progress: p}})
@@ -209,9 +234,23 @@ func (m *maker) sign(e *entry, made runner.Made, info api.Runtime, device string
 	if err := receipt.Sign(m.key); err != nil {
 		return fmt.Errorf("sign receipt: %w", err)
 	}
+	if err := sayable(e.Assign.Attempt, *receipt, e.Images); err != nil {
+		return err
+	}
 	e.Stage, e.Receipt = stageDone, receipt
 	if err := e.write(); err != nil {
 		return api.Errorf(api.CodeUploadFailed, "the result could not be kept: %v", err)
+	}
+	return nil
+}
+
+// sayable reports whether a result fits into a frame. One that does not would end every session in
+// which it is said again.
+func sayable(a api.Attempt, receipt api.Receipt, images []keptImage) error {
+	done := record{Stage: stageDone, Assign: api.Assign{Attempt: a}, Images: images, Delivered: true, Receipt: &receipt}.outcome()
+	frame, err := json.Marshal(done)
+	if err != nil || len(frame) > api.MaxFrame {
+		return api.Errorf(api.CodeRuntimeFailed, "the runtime said too much of how it made the images: a frame of %d bytes, limit %d", len(frame), api.MaxFrame)
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ func (s *slots) assign(assign api.Assign) {
 	log := s.log.With("job", assign.Job, "attempt", assign.Number)
 	a, err := s.admit(assign)
 	if err != nil {
-		reason := *api.AsError(err, api.CodeRejected)
+		reason := shortened(*api.AsError(err, api.CodeRejected))
 		log.Info("attempt rejected", "code", reason.Code)
 		s.say(api.NodeMessage{Reject: &api.Reject{Attempt: assign.Attempt, Error: reason}})
 		return

@@ -72,8 +72,8 @@ func TestRuntimeThatDoesNotComeBack(t *testing.T) {
 	p.assign(assignment("job-b", "a red circle"))
 	p.accepted()
 	over := p.failed()
-	if over.Error.Code != api.CodeRuntimeCrashed || !strings.Contains(over.Error.Message, "no such file") {
-		t.Errorf("got %+v, want %s with the last words", over, api.CodeRuntimeCrashed)
+	if over.Error.Code != api.CodeRejected || !strings.Contains(over.Error.Message, "no such file") {
+		t.Errorf("got %+v, want %s with the last words", over, api.CodeRejected)
 	}
 	p.settle(over.Attempt)
 	p.assign(assignment("job-c", "a red circle"))

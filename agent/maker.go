@@ -136,7 +136,7 @@ func (m *maker) generate(ctx context.Context, a *attempt, slot int, d *delivery)
 	assign := a.entry.Assign
 	runtime := m.runtimes.find(slot, assign.Runtime)
 	if runtime == nil {
-		return api.Errorf(api.CodeRuntimeCrashed, "runtime %s never started on slot %d", assign.Runtime, slot)
+		return api.Errorf(api.CodeRejected, "runtime %s never started on slot %d", assign.Runtime, slot)
 	}
 	process, err := runtime.await(ctx)
 	if err != nil {

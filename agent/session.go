@@ -40,7 +40,7 @@ func seconds(s float64, otherwise time.Duration) time.Duration {
 	if !(s > 0) {
 		return otherwise
 	}
-	return min(time.Duration(min(s, 3600)*float64(time.Second)), time.Hour)
+	return max(time.Duration(min(s, 3600)*float64(time.Second)), time.Millisecond) // a ticker takes no 0
 }
 
 var errLeft = errors.New("the agent left")

@@ -131,7 +131,8 @@ func (s *supervised) whyDown() error {
 	return s.why
 }
 
-// await returns the process, waiting for one that is restarting.
+// await returns the process, waiting for one that is restarting. When none comes the attempt has not
+// begun, and the error says so: a crash would be held against its job.
 func (s *supervised) await(ctx context.Context) (*runner.Process, error) {
 	for {
 		s.mu.Lock()
@@ -141,7 +142,7 @@ func (s *supervised) await(ctx context.Context) (*runner.Process, error) {
 		case p != nil && p.Err() == nil:
 			return p, nil
 		case p == nil && !soon:
-			return nil, api.Errorf(api.CodeRuntimeCrashed, "the runtime does not come back: %v", why)
+			return nil, api.Errorf(api.CodeRejected, "the runtime does not come back: %v", why)
 		}
 		select {
 		case <-moved: // also from a process that ended and was not missed yet

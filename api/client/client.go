@@ -211,8 +211,9 @@ func (c *Client) send(ctx context.Context, method, target string, header http.He
 	if header != nil {
 		request.Header = header
 	}
-	// An image URL is signed already; the key goes to the coordinator and nowhere else.
-	if base, err := url.Parse(c.URL); err == nil && base.Host == request.URL.Host {
+	// An image URL is signed already; the key goes to the coordinator and nowhere else, and never in
+	// the clear where the coordinator is reached by TLS.
+	if base, err := url.Parse(c.URL); err == nil && base.Host == request.URL.Host && base.Scheme == request.URL.Scheme {
 		request.Header.Set("Authorization", "Bearer "+c.Key)
 	}
 	client := c.HTTP

@@ -17,6 +17,7 @@ func agentCommand() *cobra.Command {
 		Short:   "Make this machine a node",
 		Example: "  easel agent run --coordinator http://127.0.0.1:7878 --join TOKEN --data node",
 	}
+	group(c)
 	c.AddCommand(agentRunCommand())
 	return c
 }

@@ -59,7 +59,7 @@ func oneJob(use, short string, server *clientFlags, asJSON *bool, call func(*cli
 		Use:     use,
 		Short:   short,
 		Example: "  easel jobs " + use + " --key-file data/admin.key",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArgument,
 		RunE: func(c *cobra.Command, args []string) error {
 			coordinator, err := server.client()
 			if err != nil {
@@ -87,7 +87,7 @@ func printJobs(out io.Writer, jobs []api.Job, now time.Time) error {
 	for _, j := range jobs {
 		problem := ""
 		if j.Error != nil {
-			problem = string(j.Error.Code)
+			problem = plain(string(j.Error.Code))
 		}
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%d/%d\t%s\t%s\n", j.ID, j.State, j.Attempt, cmpOr(j.NodeID, "-"),
 			len(j.Images), j.Spec.N, now.Sub(j.CreatedAt).Round(time.Second), problem)
@@ -142,7 +142,7 @@ func printNodes(out io.Writer, nodes []api.Node) error {
 			names = append(names, r.Name)
 		}
 		slices.Sort(names)
-		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%s\t%s\t%s\t%v\n", n.ID, nodeState(n), len(n.Busy), n.Slots, n.Host.Name, device, vram, names)
+		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%s\t%s\t%s\t%s\n", n.ID, nodeState(n), len(n.Busy), n.Slots, plain(n.Host.Name), plain(device), vram, plain(fmt.Sprint(names)))
 	}
 	return w.Flush()
 }

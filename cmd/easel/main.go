@@ -26,7 +26,7 @@ func main() {
 	context.AfterFunc(ctx, endAtSecondSignal)
 	err := root().ExecuteContext(ctx)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "easel:", err)
+		fmt.Fprintln(os.Stderr, "easel:", plain(err.Error()))
 	}
 	os.Exit(exitCode(ctx, err))
 }
@@ -59,9 +59,22 @@ Exit codes: 0 done, 1 failed, 2 a wrong flag or request, 3 the coordinator canno
 	}
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	c.CompletionOptions.HiddenDefaultCmd = true
+	group(c)
 	c.AddCommand(demoCommand(), renderCommand(), generateCommand(), jobsCommand(), nodesCommand(),
 		coordinatorCommand(), agentCommand(), versionCommand(), runtimeCommand(), probeCommand())
 	return c
+}
+
+// group makes a command that only has commands below it: alone it explains itself, and a word that is
+// none of them is a wrong command line.
+func group(c *cobra.Command) {
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return usageError{fmt.Errorf("there is no command %s, see %s --help", api.Quote(args[0]), c.CommandPath())}
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 }
 
 // The exit codes, as the help of the root command documents them.

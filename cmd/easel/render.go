@@ -142,6 +142,13 @@ func noArguments(_ *cobra.Command, args []string) error {
 	return nil
 }
 
+func oneArgument(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usageError{fmt.Errorf("want one argument, got %d", len(args))}
+	}
+	return nil
+}
+
 func runtimeNames() []string {
 	var names []string
 	for name := range runtimes {

@@ -71,7 +71,7 @@ func runtimeCommand() *cobra.Command {
 		Use:     "serve NAME",
 		Short:   "Be a runtime: JSON lines on stdin and stdout (docs/protocol.md)",
 		Example: "  easel runtime serve builtin",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArgument,
 		RunE: func(_ *cobra.Command, args []string) error {
 			make, ok := runtimes[args[0]]
 			if !ok {

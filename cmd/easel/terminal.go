@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode"
 
 	"golang.org/x/term"
 
@@ -29,12 +30,28 @@ func (b *bar) show(p api.Progress) {
 		return
 	}
 	b.shown = true
+	fmt.Fprint(b.out, "\r\x1b[K"+b.line(p))
+}
+
+// line draws the bar. The numbers and the phase come from a node and can be anything.
+func (b *bar) line(p api.Progress) string {
 	filled := 0
 	if p.Steps > 0 {
-		filled = barWidth * p.Step / p.Steps
+		filled = int(barWidth * min(max(float64(p.Step)/float64(p.Steps), 0), 1))
 	}
-	fmt.Fprintf(b.out, "\r\x1b[K%s  \x1b[36m%s\x1b[2m%s\x1b[0m %s %d/%d", b.label,
-		strings.Repeat("━", filled), strings.Repeat("━", barWidth-filled), p.Phase, p.Step, p.Steps)
+	return fmt.Sprintf("%s  \x1b[36m%s\x1b[2m%s\x1b[0m %s %d/%d", b.label,
+		strings.Repeat("━", filled), strings.Repeat("━", barWidth-filled), plain(string(p.Phase)), p.Step, p.Steps)
+}
+
+// plain takes control characters out of a text from elsewhere, so that it cannot order the terminal
+// about. Lines and tabs stay.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, text)
 }
 
 // clear removes the line, so that what is printed next stands alone.

@@ -64,7 +64,8 @@ func (c *coordinator) link(r *http.Request, job string, image api.Image) api.Ima
 	image.URL = c.signer.path(job, image.Index, time.Now())
 	if r.Host != "" {
 		scheme := "http"
-		if r.TLS != nil {
+		// A proxy that has the TLS says how the client came. The word decides nothing but this URL.
+		if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
 			scheme = "https"
 		}
 		image.URL = scheme + "://" + r.Host + image.URL

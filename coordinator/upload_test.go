@@ -198,6 +198,18 @@ func TestSignedURLs(t *testing.T) {
 	}
 }
 
+func TestSignedURLsBehindAProxy(t *testing.T) {
+	w := newWorld(t)
+	n := w.node()
+	job := w.submit(`{"prompt":"a red circle"}`)
+	n.done(n.assigned())
+	w.reach(job.ID, in(api.StateSucceeded))
+	job = decoded[api.Job](t, w.call("GET", "/easel/v1/jobs/"+job.ID, "", "X-Forwarded-Proto", "https"))
+	if url := job.Images[0].URL; !strings.HasPrefix(url, "https://") {
+		t.Errorf("URL %s", url)
+	}
+}
+
 func TestSignatureExpires(t *testing.T) {
 	s := signer{secret: []byte("secret")}
 	now := time.Date(2030, 1, 1, 12, 30, 0, 0, time.UTC)

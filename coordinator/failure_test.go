@@ -1,11 +1,13 @@
 package coordinator
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/gorilla/websocket"
 )
 
 func TestFailedAttempts(t *testing.T) {
@@ -69,6 +71,24 @@ func nodeOf(nodes []*scripted, id string) *scripted {
 		}
 	}
 	return nil
+}
+
+func TestErrorsOfANodeFitIntoTheRecord(t *testing.T) {
+	w := newWorld(t)
+	n := w.node()
+	job := w.submit(`{"prompt":"a red circle"}`)
+	long := strings.Repeat("<", 60<<10) // our records escape it: six bytes each
+	for range maxFree + maxTries {
+		a := n.assigned()
+		frame := fmt.Sprintf(`{"failed":{"job":%q,"attempt":%d,"error":{"code":"node_stopped","faults":[{"field":%q}]}}}`, a.Job, a.Number, long)
+		if err := n.conn.WriteMessage(websocket.TextMessage, []byte(frame)); err != nil {
+			t.Fatal(err)
+		}
+		n.settled(a.Attempt)
+	}
+	if job = w.job(job.ID); job.State != api.StateFailed {
+		t.Errorf("job: %s", job.State)
+	}
 }
 
 func TestWhatIsTooLargeIsLearned(t *testing.T) {

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -48,7 +49,8 @@ type place struct {
 const (
 	maxTries      = 3       // attempts a job has
 	maxFree       = 10      // lost attempts that do not count, such as a rejected assignment
-	maxErrorBytes = 8 << 10 // of a node's error message that a record keeps
+	maxErrorBytes = 8 << 10 // of a node's error message, and of its faults as JSON, that a record keeps
+	maxCodeBytes  = 64
 )
 
 // errStale says that a transition is about an attempt the job is no longer in.
@@ -127,9 +129,7 @@ func (r *record) lose(a api.Attempt, node string, cause api.Error, final bool, n
 	if !r.live(a, node) {
 		return errStale
 	}
-	if len(cause.Message) > maxErrorBytes {
-		cause.Message = cause.Message[:maxErrorBytes]
-	}
+	cause = bounded(cause)
 	r.Losses = append(slices.Clone(r.Losses), loss{a.Number, node, cause, now})
 	r.Ticket = nil
 	r.Job.Images = []api.Image{}
@@ -153,6 +153,21 @@ func (r *record) lose(a api.Attempt, node string, cause api.Error, final bool, n
 		r.Job.State = api.StateQueued
 	}
 	return nil
+}
+
+// bounded is what a record keeps of a node's error. A record has to fit into a message of 1 MiB with
+// every loss a job can have.
+func bounded(e api.Error) api.Error {
+	if len(e.Message) > maxErrorBytes {
+		e.Message = e.Message[:maxErrorBytes]
+	}
+	if len(e.Code) > maxCodeBytes {
+		e.Code = api.CodeRuntimeFailed
+	}
+	if faults, err := json.Marshal(e.Faults); err != nil || len(faults) > maxErrorBytes {
+		e.Faults = nil
+	}
+	return e
 }
 
 func (r *record) fail(cause api.Error) {

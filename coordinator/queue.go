@@ -3,6 +3,7 @@ package coordinator
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -115,16 +116,17 @@ func (j *jobs) preview(node string, p api.Previewed) {
 }
 
 // list returns up to limit jobs, the newest first; with a state only those in it. Names sort by
-// time, so only the keys of the whole history are read, and as many records as are wanted.
+// time, so only the keys of the whole history are read, and as many records as are wanted. Jobs that
+// are not settled are in memory, and the history is not searched for them.
 func (j *jobs) list(ctx context.Context, state api.State, limit int) ([]api.Job, error) {
-	ids, err := j.storage.jobs.names(ctx)
+	ids, err := j.names(ctx, state)
 	if err != nil {
 		return nil, err
 	}
 	slices.Sort(ids)
 	found := []api.Job{}
 	for _, id := range slices.Backward(ids) {
-		if len(found) == limit {
+		if len(found) == limit || ctx.Err() != nil { // full, or nobody waits for it any more
 			break
 		}
 		_, job, _, err := j.find(ctx, id)
@@ -136,6 +138,16 @@ func (j *jobs) list(ctx context.Context, state api.State, limit int) ([]api.Job,
 		}
 	}
 	return found, nil
+}
+
+// names returns the jobs that may be in the state, all of them for "".
+func (j *jobs) names(ctx context.Context, state api.State) ([]string, error) {
+	if state == "" || state.Terminal() {
+		return j.storage.jobs.names(ctx)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Collect(maps.Keys(j.open)), nil
 }
 
 // pending reports whether the attempt is assigned to the node and not known to run yet.

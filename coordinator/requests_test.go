@@ -221,6 +221,9 @@ func TestListAndModels(t *testing.T) {
 	if got := list("?state=canceled"); !slices.Equal(got, want[1:2]) {
 		t.Errorf("canceled: %v", got)
 	}
+	if got := list("?state=queued"); !sameSet(got, slices.Concat(want[:1], want[2:])) {
+		t.Errorf("queued: %v", got)
+	}
 	models := decoded[struct{ Models []catalogEntry }](t, w.call("GET", "/easel/v1/models", "")).Models
 	if len(models) != 1 || models[0].Name != "shapes" || models[0].Nodes != 0 || len(models[0].Schedulers) != 2 {
 		t.Errorf("models: %+v", models)

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -103,7 +105,7 @@ func Start(ctx context.Context, options Options) (*Process, error) {
 
 func (p *Process) launchChild() error {
 	command := exec.Command(p.options.Command[0], p.options.Command[1:]...)
-	command.Env = append(append(os.Environ(), p.options.Env...), EnvLaunch+"="+p.launch)
+	command.Env = append(append(environment(), p.options.Env...), EnvLaunch+"="+p.launch)
 	command.Dir = p.options.Dir
 	command.Stderr = p.words
 	// A grandchild that keeps stderr open must not keep Wait from returning.
@@ -127,6 +129,14 @@ func (p *Process) launchChild() error {
 	p.command, p.tree, p.in, p.out = command, tree, stdin, &lineWriter{w: stdin}
 	go p.read(stdout)
 	return nil
+}
+
+// environment is the agent's own without its secrets: an engine has no use for them.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return name == "EASEL_JOIN_TOKEN" || name == "EASEL_KEY"
+	})
 }
 
 // read forwards the child's events until its stdout ends, then waits for the process itself. It is

@@ -25,7 +25,11 @@ import (
 const envRole = "EASEL_RUNNER_TEST_ROLE"
 
 var roles = map[string]func(){
-	"agent":       playAgent,
+	"agent": playAgent,
+	"tell": func() {
+		fmt.Fprintln(os.Stderr, "token "+os.Getenv("EASEL_JOIN_TOKEN")+", key "+os.Getenv("EASEL_KEY")+", other "+os.Getenv("EASEL_OTHER"))
+		os.Exit(1)
+	},
 	"mute":        func() { bufio.NewReader(os.Stdin).ReadString(0) },
 	"babble":      func() { fmt.Println("this is not JSON"); bufio.NewReader(os.Stdin).ReadString(0) },
 	"early death": func() { fmt.Fprintln(os.Stderr, "no CUDA-capable device is detected"); os.Exit(7) },
@@ -169,6 +173,16 @@ func TestEndIsSeenBehindWordsNobodyReads(t *testing.T) {
 	case <-time.After(30 * time.Second):
 		t.Fatal("the end of the process is not noticed")
 	}
+}
+
+func TestChildGetsNoSecrets(t *testing.T) {
+	for _, name := range []string{"EASEL_JOIN_TOKEN", "EASEL_KEY", "EASEL_OTHER"} {
+		t.Setenv(name, "value")
+	}
+	o := runnertest.Child(t)
+	o.Env = []string{envRole + "=tell"}
+	_, err := runner.Start(t.Context(), o)
+	wantCode(t, err, api.CodeRuntimeCrashed, "token , key , other value")
 }
 
 func TestChildDiesWithItsAgent(t *testing.T) {

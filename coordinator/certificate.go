@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -41,6 +42,19 @@ func certificateFor(c Config, addr net.Addr) (*tls.Config, string, error) {
 	}
 	config := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	return config, hashHex(pair.Certificate[0]), nil
+}
+
+// pinFor is the fingerprint that join tokens carry: none for a certificate that an authority signed,
+// because that one is renewed, and nodes that pinned the old one would stay away for good.
+func pinFor(c *tls.Config, fingerprint string) string {
+	if c == nil {
+		return ""
+	}
+	leaf := c.Certificates[0].Leaf
+	if !bytes.Equal(leaf.RawIssuer, leaf.RawSubject) {
+		return ""
+	}
+	return fingerprint
 }
 
 // makeCertificate makes a self-signed certificate for this machine's names. Nodes trust it by its

@@ -112,7 +112,7 @@ func Run(ctx context.Context, config Config) error {
 	if err != nil {
 		return err
 	}
-	c, err := open(ctx, config, fingerprint)
+	c, err := open(ctx, config, pinFor(tlsConfig, fingerprint))
 	if err != nil {
 		return err
 	}
@@ -131,20 +131,20 @@ func Run(ctx context.Context, config Config) error {
 }
 
 // open loads everything from the data directory; nothing runs yet but JetStream.
-func open(ctx context.Context, config Config, fingerprint string) (*coordinator, error) {
+func open(ctx context.Context, config Config, pin string) (*coordinator, error) {
 	s, err := openStorage(ctx, config.Data, config.Log)
 	if err != nil {
 		return nil, err
 	}
 	c := &coordinator{config: config, log: config.Log, storage: s, stopping: ctx}
-	if err := c.load(ctx, fingerprint); err != nil {
+	if err := c.load(ctx, pin); err != nil {
 		c.close()
 		return nil, err
 	}
 	return c, nil
 }
 
-func (c *coordinator) load(ctx context.Context, fingerprint string) (err error) {
+func (c *coordinator) load(ctx context.Context, pin string) (err error) {
 	if c.artifacts, err = openArtifacts(filepath.Join(c.config.Data, "artifacts")); err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func (c *coordinator) load(ctx context.Context, fingerprint string) (err error) 
 	c.leases = newLeases(c.config.AcceptTimeout, c.config.Lease)
 	c.jobs = newJobs(c.storage, c.artifacts, c.leases, c.log, c.dispatcher.wake)
 	c.dispatcher.jobs, c.dispatcher.nodes, c.dispatcher.leases = c.jobs, c.nodes, c.leases
-	c.tokens = &tokens{&c.storage.tokens, fingerprint}
+	c.tokens = &tokens{&c.storage.tokens, pin}
 	c.keys = &keys{bucket: &c.storage.keys}
 	return c.jobs.load(ctx)
 }

@@ -27,7 +27,7 @@ type joinToken struct {
 // tokens makes join tokens and lets each be used once.
 type tokens struct {
 	bucket      *bucket[joinToken]
-	fingerprint string // of our certificate, "" without TLS
+	fingerprint string // of the certificate that nodes are to pin, "" for none
 }
 
 // issue makes a new token.

@@ -67,7 +67,7 @@ func (p *Pipeline) newRun(r Request) (*run, error) {
 	if r.guided() {
 		prompts = [][]int{p.tokenizer.Encode(r.NegativePrompt), prompts[0]}
 	}
-	if w.text, err = p.text.Forward(&p.arena, prompts); err != nil {
+	if w.text, err = p.text.Forward(&p.arena, prompts, 0); err != nil {
 		return nil, fmt.Errorf("encode the prompt: %w", err)
 	}
 	factor, channels := p.vae.Config.Factor(), p.unet.Config.In

@@ -125,7 +125,7 @@ func TestTextStatesAreThoseOfTransformers(t *testing.T) {
 	for _, name := range pipelines {
 		t.Run(name, func(t *testing.T) {
 			p := open(t, name)
-			states, err := p.text.Forward(&p.arena, [][]int{p.tokenizer.Encode("a photo of a red cat"), p.tokenizer.Encode("")})
+			states, err := p.text.Forward(&p.arena, [][]int{p.tokenizer.Encode("a photo of a red cat"), p.tokenizer.Encode("")}, 0)
 			if err != nil {
 				t.Fatal(err)
 			}

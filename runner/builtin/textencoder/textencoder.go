@@ -89,16 +89,19 @@ func Open(fsys fs.FS, dir string) (*Model, error) {
 // Layers returns the layers that a LoRA can change, by their path without the prefix "text_model.".
 func (m *Model) Layers() map[string]*nn.Dense { return m.weights }
 
-// Forward encodes sequences of equal length, at most Positions, to states (N, 1, T, Width). The result is
-// lent from a.
-func (m *Model) Forward(a *nn.Arena, sequences [][]int) (nn.Tensor, error) {
+// Forward encodes sequences of equal length, at most Positions, to states (N, 1, T, Width). It leaves out the last
+// skip layers, as diffusers counts clip_skip, but never the final normalisation. The result is lent from a.
+func (m *Model) Forward(a *nn.Arena, sequences [][]int, skip int) (nn.Tensor, error) {
+	if skip < 0 || skip > len(m.layers) {
+		return nn.Tensor{}, fmt.Errorf("leaving out %d of the text encoder's %d layers is not possible", skip, len(m.layers))
+	}
 	x := a.Tensor(len(sequences), 1, len(sequences[0]), m.Config.Width)
 	for n, ids := range sequences {
 		if err := m.embed(x.Data[n*x.W*x.C:(n+1)*x.W*x.C], ids, x.W); err != nil {
 			return nn.Tensor{}, err
 		}
 	}
-	for _, l := range m.layers {
+	for _, l := range m.layers[:len(m.layers)-skip] {
 		l.forward(a, x)
 	}
 	return m.norm.Forward(a, x), nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 
+	"github.com/easelgrid/easel/api"
 	"github.com/easelgrid/easel/runner/builtin/nn"
 	"github.com/easelgrid/easel/runner/builtin/noise"
 	"github.com/easelgrid/easel/runner/builtin/scheduler"
@@ -24,14 +25,16 @@ func (p *Pipeline) Generate(ctx context.Context, r Request, onStep func(Step) er
 	if r.Encoded != nil {
 		r.Encoded()
 	}
-	for i := range r.Steps {
+	calls, done := len(run.method.Timesteps()), 0
+	for i := range calls {
 		if err := run.step(ctx, i); err != nil {
 			return nil, err
 		}
-		if onStep == nil {
+		step := Step{Step: (i + 1) * r.Steps / calls, Steps: r.Steps}
+		if onStep == nil || step.Step == done {
 			continue
 		}
-		step := Step{Step: i + 1, Steps: r.Steps}
+		done = step.Step
 		if r.PreviewEvery > 0 && step.Step%r.PreviewEvery == 0 {
 			if step.Preview, err = p.preview(ctx, run.original); err != nil {
 				return nil, err
@@ -58,7 +61,10 @@ type run struct {
 func (r Request) guided() bool { return r.GuidanceScale > 1 }
 
 func (p *Pipeline) newRun(r Request) (*run, error) {
-	method, err := scheduler.New(r.Scheduler, p.scheduleFor(r.Scheduler), r.Steps)
+	factor, channels := p.vae.Config.Factor(), p.unet.Config.In
+	h, width := r.Height/factor, r.Width/factor
+	random := &planar{noise: noise.New(r.Seed), planes: make([]float32, channels*h*width), channels: channels}
+	method, err := scheduler.New(r.Scheduler, p.scheduleFor(r.Scheduler), api.SchedulerOptions{}, r.Steps, random)
 	if err != nil {
 		return nil, err
 	}
@@ -70,16 +76,30 @@ func (p *Pipeline) newRun(r Request) (*run, error) {
 	if w.text, err = p.text.Forward(&p.arena, prompts, 0); err != nil {
 		return nil, fmt.Errorf("encode the prompt: %w", err)
 	}
-	factor, channels := p.vae.Config.Factor(), p.unet.Config.In
-	h, width := r.Height/factor, r.Width/factor
-	planes := make([]float32, channels*h*width)
-	noise.Normal(r.Seed, planes)
-	w.sample = nn.FromPlanes(&p.arena, planes, 1, h, width, channels)
+	w.sample = p.arena.Tensor(1, h, width, channels)
+	random.Normal(w.sample.Data)
 	for i := range w.sample.Data {
 		w.sample.Data[i] *= method.InitSigma()
 	}
 	w.original = p.arena.Tensor(1, h, width, channels)
 	return w, nil
+}
+
+// planar draws noise in PyTorch's order, plane after plane, for latents whose channels are innermost.
+type planar struct {
+	noise    *noise.Generator
+	planes   []float32
+	channels int
+}
+
+func (p *planar) Normal(dst []float32) {
+	p.noise.Normal(p.planes)
+	pixels := len(dst) / p.channels
+	for c := range p.channels {
+		for i, x := range p.planes[c*pixels : (c+1)*pixels] {
+			dst[i*p.channels+c] = x
+		}
+	}
 }
 
 // step calls the UNet and moves the sample.

@@ -53,26 +53,61 @@ func (s *source) twist() {
 // uniform is in [0, 1), a multiple of 2^-24.
 func (s *source) uniform() float32 { return float32(s.uint32()&(1<<24-1)) * (1.0 / (1 << 24)) }
 
+// uniform64 is in [0, 1), a multiple of 2^-53, made of two outputs.
+func (s *source) uniform64() float64 {
+	high := uint64(s.uint32())
+	return float64((high<<32|uint64(s.uint32()))&(1<<53-1)) * (1.0 / (1 << 53))
+}
+
 // block is how many numbers PyTorch transforms together.
 const block = 16
 
-// Normal fills x, of at least 16 elements, with what torch.randn(len(x),
-// generator=torch.Generator().manual_seed(seed)) gives. Only the seed's low 32 bits count, as there.
-func Normal(seed int64, x []float32) {
-	s := newSource(uint32(seed))
-	for i := range x {
-		x[i] = s.uniform()
+// Generator is torch.Generator("cpu"): a stream of random numbers. It must not be used concurrently.
+type Generator struct {
+	source source
+	spare  float64 // the second number of a pair made for a short draw
+	spared bool
+}
+
+// New is torch.Generator("cpu").manual_seed(seed). Only the seed's low 32 bits count, as there.
+func New(seed int64) *Generator { return &Generator{source: *newSource(uint32(seed))} }
+
+// Normal fills dst with what torch.randn(len(dst), generator=g) gives next. PyTorch has two ways: short draws
+// are made in float64, one pair after another; others in blocks, the last of which is drawn anew when it is
+// not whole.
+func (g *Generator) Normal(dst []float32) {
+	if len(dst) < block {
+		for i := range dst {
+			dst[i] = float32(g.single())
+		}
+		return
 	}
-	for at := 0; at+block <= len(x); at += block {
-		boxMuller(x[at : at+block])
+	for i := range dst {
+		dst[i] = g.source.uniform()
 	}
-	if len(x)%block != 0 {
-		last := x[len(x)-block:]
+	for at := 0; at+block <= len(dst); at += block {
+		boxMuller(dst[at : at+block])
+	}
+	if len(dst)%block != 0 {
+		last := dst[len(dst)-block:]
 		for i := range last {
-			last[i] = s.uniform()
+			last[i] = g.source.uniform()
 		}
 		boxMuller(last)
 	}
+}
+
+// single makes numbers in pairs and keeps the second one, across draws of any length.
+func (g *Generator) single() float64 {
+	if g.spared {
+		g.spared = false
+		return g.spare
+	}
+	u1, u2 := g.source.uniform64(), g.source.uniform64()
+	radius := math.Sqrt(-2 * math.Log1p(-u2))
+	sine, cosine := math.Sincos(2 * math.Pi * u1)
+	g.spare, g.spared = radius*sine, true
+	return radius * cosine
 }
 
 // boxMuller turns uniform numbers into normal ones, element j paired with j+8 (Box and Muller 1958,

@@ -28,7 +28,7 @@ func TestNumbersAreThoseOfPyTorch(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := make([]float32, n)
-			Normal(seed, got)
+			New(seed).Normal(got)
 			for i, w := range want {
 				if math.Abs(float64(got[i]-w)) > 1e-5 {
 					t.Fatalf("number %d is %g, want %g", i, got[i], w)

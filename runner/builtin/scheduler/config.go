@@ -1,8 +1,6 @@
-// Package scheduler has the numerical methods that walk from noise to a picture, as diffusers defines them.
 package scheduler
 
 import (
-	"fmt"
 	"io/fs"
 
 	"github.com/easelgrid/easel/runner/builtin/config"
@@ -96,32 +94,4 @@ func (c Config) offset() int {
 		return *c.StepsOffset
 	}
 	return 0
-}
-
-// New makes the method of that name for a number of steps, at least 1 and at most TrainTimesteps.
-func New(name string, c Config, steps int) (Scheduler, error) {
-	if steps < 1 || steps > c.TrainTimesteps {
-		return nil, fmt.Errorf("%d steps are not in 1 to %d", steps, c.TrainTimesteps)
-	}
-	switch name {
-	case DDIM:
-		return newDDIM(c, steps), nil
-	case Euler:
-		return newEuler(c, steps), nil
-	default:
-		return nil, fmt.Errorf("the scheduler %q is not implemented (%s, %s are)", name, DDIM, Euler)
-	}
-}
-
-// Scheduler is one walk of a fixed number of steps. It keeps no state between them.
-type Scheduler interface {
-	// InitSigma is what fresh noise is multiplied by.
-	InitSigma() float32
-	// Timesteps are what the UNet is told, first step first.
-	Timesteps() []float32
-	// Scale writes to dst what the UNet sees of the sample at a step.
-	Scale(dst, sample []float32, step int)
-	// Step turns the sample at a step into that of the next one, in place, given the UNet's output, and
-	// writes the picture that the output promises, x0, to original.
-	Step(sample, output, original []float32, step int)
 }

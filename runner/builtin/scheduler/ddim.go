@@ -38,6 +38,21 @@ func (d *ddim) InitSigma() float32 { return 1 }
 
 func (d *ddim) Timesteps() []float32 { return d.timesteps }
 
+func (d *ddim) Order() int { return 1 }
+
+func (d *ddim) Begin(int) {}
+
+func (d *ddim) AddNoise(dst, original, noise []float32, call int) {
+	if call == len(d.alpha) {
+		copy(dst, original)
+		return
+	}
+	a, b := float32(math.Sqrt(d.alpha[call])), float32(math.Sqrt(1-d.alpha[call]))
+	for i, x := range original {
+		dst[i] = a*x + b*noise[i]
+	}
+}
+
 func (d *ddim) Scale(dst, sample []float32, _ int) { copy(dst, sample) }
 
 func (d *ddim) Step(sample, output, original []float32, step int) {

@@ -47,6 +47,16 @@ func (e *euler) InitSigma() float32 { return e.init }
 
 func (e *euler) Timesteps() []float32 { return e.timesteps }
 
+func (e *euler) Order() int { return 1 }
+
+func (e *euler) Begin(int) {}
+
+func (e *euler) AddNoise(dst, original, noise []float32, call int) {
+	for i, x := range original {
+		dst[i] = x + noise[i]*e.sigmas[call]
+	}
+}
+
 func (e *euler) Scale(dst, sample []float32, step int) {
 	sigma := e.sigmas[step]
 	divisor := float32(math.Sqrt(float64(sigma*sigma + 1)))

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/easelgrid/easel/api"
 )
 
 // row is one case of scripts/golden: what diffusers does with a configuration.
@@ -44,7 +46,7 @@ func TestWalksAreThoseOfDiffusers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := New(r.Class, c, r.Steps)
+			s, err := New(r.Class, c, api.SchedulerOptions{}, r.Steps, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,7 +93,7 @@ func TestEveryNumberOfStepsStaysInTheTable(t *testing.T) {
 					t.Fatal(err)
 				}
 				for steps := 1; steps <= 1000; steps++ {
-					s, err := New(class, c, steps)
+					s, err := New(class, c, api.SchedulerOptions{}, steps, nil)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -125,10 +127,10 @@ func TestBadConfigurationsAreNamed(t *testing.T) {
 			}
 		})
 	}
-	if _, err := New("PNDMScheduler", Config{TrainTimesteps: 10}, 5); err == nil {
+	if _, err := New("NoScheduler", Config{TrainTimesteps: 10}, api.SchedulerOptions{}, 5, nil); err == nil {
 		t.Error("an unknown scheduler was taken")
 	}
-	if _, err := New(DDIM, Config{TrainTimesteps: 10}, 11); err == nil {
+	if _, err := New(DDIM, Config{TrainTimesteps: 10}, api.SchedulerOptions{}, 11, nil); err == nil {
 		t.Error("more steps than timesteps were taken")
 	}
 }

@@ -1,0 +1,60 @@
+// Package scheduler has the numerical methods that walk from noise to a picture, as diffusers defines them.
+package scheduler
+
+import (
+	"fmt"
+
+	"github.com/easelgrid/easel/api"
+)
+
+// Scheduler is one walk of a fixed number of model calls. The value holds what a multistep method remembers,
+// so that it serves one walk: call 0, 1, 2 and so on, or the same from Begin's call.
+type Scheduler interface {
+	// InitSigma is what fresh noise is multiplied by when the walk starts at call 0.
+	InitSigma() float32
+	// Timesteps are what the model is told, one per call. They may be fractional. A method that calls the
+	// model more than once in a step has more of them than steps.
+	Timesteps() []float32
+	// Order is the number of calls to a step as diffusers counts it, by which img2img skips.
+	Order() int
+	// Begin says that the walk starts at that call, before anything else is asked.
+	Begin(call int)
+	// Scale writes to dst what the model sees of the sample. A method with churn adds its noise to the sample
+	// here.
+	Scale(dst, sample []float32, call int)
+	// Step turns the sample at a call into that of the next one, in place, given the model's output, and
+	// writes the picture that the output promises, x0, to original.
+	Step(sample, output, original []float32, call int)
+	// AddNoise writes to dst the picture with as much noise as the sample has when the call begins. With call
+	// equal to the number of calls, that is the picture itself. The noise is standard normal.
+	AddNoise(dst, original, noise []float32, call int)
+}
+
+// Random gives the fresh noise of stochastic methods, in the order in which diffusers draws it.
+type Random interface {
+	// Normal fills dst with standard normal numbers.
+	Normal(dst []float32)
+}
+
+// New makes the method of that name for a number of steps, at least 1 and at most the model's number of
+// training timesteps. Random may be nil for methods that draw nothing.
+func New(name string, c Config, o api.SchedulerOptions, steps int, random Random) (Scheduler, error) {
+	if steps < 1 || steps > c.TrainTimesteps {
+		return nil, fmt.Errorf("%d steps are not in 1 to %d", steps, c.TrainTimesteps)
+	}
+	switch name {
+	case DDIM:
+		return newDDIM(c, steps), nil
+	case Euler:
+		return newEuler(c, steps), nil
+	default:
+		return nil, fmt.Errorf("the scheduler %q is not implemented (%s, %s are)", name, DDIM, Euler)
+	}
+}
+
+// Start returns the call at which img2img with that strength enters the walk, as diffusers' get_timesteps
+// does: int(steps*strength) steps remain. With none left it is the number of calls.
+func Start(s Scheduler, steps int, strength float64) int {
+	left := min(int(float64(steps)*strength), steps)
+	return min((steps-left)*s.Order(), len(s.Timesteps()))
+}

@@ -42,12 +42,91 @@ type ImageSpec struct {
 	Seed           int64   `json:"seed"`           // of image 0; image i uses seed+i
 	N              int     `json:"n"`              // number of images
 	LoRAs          []LoRA  `json:"loras"`
+
+	SchedulerOptions SchedulerOptions `json:"scheduler_options,omitzero"`
+
+	VAE      string `json:"vae,omitempty"`       // a VAE in place of the model's own
+	ClipSkip int    `json:"clip_skip,omitempty"` // layers of the text encoder left out, from the end
+
+	Mode      Mode    `json:"mode,omitempty"`
+	InitImage *Input  `json:"init_image,omitempty"` // what img2img, inpainting and inversion start from
+	MaskImage *Input  `json:"mask_image,omitempty"` // white is painted anew
+	Strength  float64 `json:"strength,omitempty"`   // 0..1 with an init image: how much of it is given up
+
+	TokenMerging float64 `json:"token_merging,omitempty"` // share of tokens merged, 0..0.75
+
+	Format     Format     `json:"format"`
+	Quality    int        `json:"quality,omitempty"` // 1..100, of jpeg and webp; webp at 100 is lossless
+	Background Background `json:"background"`
+
+	SafetyCheck  bool         `json:"safety_check"`
+	SafetyAction SafetyAction `json:"safety_action,omitempty"` // only with SafetyCheck
+}
+
+// A Mode is a way to use the init image that its presence alone does not tell.
+type Mode string
+
+// ModeInversion walks the init image back to the noise it comes from (DDIMInverseScheduler) and makes
+// the prompt's picture from that noise.
+const ModeInversion Mode = "inversion"
+
+// A Format is how a finished image is encoded.
+type Format string
+
+// The formats.
+const (
+	FormatPNG  Format = "png"
+	FormatJPEG Format = "jpeg"
+	FormatWebP Format = "webp"
+)
+
+// MediaType is the format's name in HTTP.
+func (f Format) MediaType() string { return "image/" + string(f) }
+
+// A Background is what surrounds the subject.
+type Background string
+
+// The backgrounds.
+const (
+	BackgroundOpaque      Background = "opaque"
+	BackgroundTransparent Background = "transparent"
+)
+
+// A SafetyAction is what becomes of an image that the safety checker flags.
+type SafetyAction string
+
+// The safety actions.
+const (
+	SafetyBlack    SafetyAction = "black"
+	SafetyBlur     SafetyAction = "blur"
+	SafetyPixelate SafetyAction = "pixelate"
+	SafetyText     SafetyAction = "text" // a grey picture that says so
+)
+
+// An Input is a picture that a client sent with its request, known by its digest.
+type Input struct {
+	SHA256 string `json:"sha256"` // lower-case hex of the file
+	Bytes  int64  `json:"bytes"`
+	Type   string `json:"type"` // media type, such as "image/png"
+	Width  int    `json:"width"`
+	Height int    `json:"height"`
+}
+
+// Inputs are the pictures the spec needs, by the field that names them.
+func (s ImageSpec) Inputs() map[string]Input {
+	inputs := map[string]Input{}
+	for field, in := range map[string]*Input{"init_image": s.InitImage, "mask_image": s.MaskImage} {
+		if in != nil {
+			inputs[field] = *in
+		}
+	}
+	return inputs
 }
 
 // A LoRA names a low-rank adapter and how strongly to apply it.
 type LoRA struct {
 	Name   string  `json:"name"`
-	Weight float64 `json:"weight"` // 0 is the same as not naming it
+	Weight float64 `json:"weight"` // 0 is the same as not naming it, negative the opposite
 }
 
 // A Job is what clients see of one request.
@@ -75,6 +154,8 @@ type Image struct {
 	SHA256 string `json:"sha256"` // lower-case hex of the file
 	Bytes  int64  `json:"bytes"`
 	Type   string `json:"type"` // media type, such as "image/png"
+	// Flagged says that the safety checker objected and the safety action was taken.
+	Flagged bool `json:"flagged,omitempty"`
 }
 
 // A Phase is what a running attempt is busy with.
@@ -107,6 +188,18 @@ type Timings struct {
 	Total  float64 `json:"total"`
 }
 
+// Safety says what became of the request's safety check.
+type Safety string
+
+// What becomes of a safety check.
+const (
+	SafetyOff     Safety = "off"
+	SafetyChecked Safety = "checked"
+	// SafetyClosedVocabulary is for a model that can draw nothing but what it was made for: nothing
+	// was checked, because there is nothing to check.
+	SafetyClosedVocabulary Safety = "closed_vocabulary"
+)
+
 // A Receipt says how an attempt's images were really made, signed by the node's key.
 type Receipt struct {
 	Attempt
@@ -117,8 +210,10 @@ type Receipt struct {
 	Model          string            `json:"model"`
 	ModelDigest    string            `json:"model_digest"` // sha256 hex
 	LoRADigests    map[string]string `json:"lora_digests,omitempty"`
-	Scheduler      string            `json:"scheduler"` // the effective one
-	Steps          int               `json:"steps"`
+	VAEDigest      string            `json:"vae_digest,omitempty"` // sha256 hex, of a VAE the request named
+	Scheduler      string            `json:"scheduler"`            // the effective one
+	Steps          int               `json:"steps"`                // really made: strength leaves some out
+	Safety         Safety            `json:"safety"`
 	GuidanceScale  float64           `json:"guidance_scale"`
 	Width          int               `json:"width"`
 	Height         int               `json:"height"`

@@ -40,9 +40,23 @@ type Model struct {
 	GuidanceScale float64   `json:"guidance_scale"`
 	Scheduler     string    `json:"scheduler"`
 	LoRAs         []Adapter `json:"loras"`
+	VAEs          []Adapter `json:"vaes,omitempty"` // that can stand in for its own
+	// SchedulerDefaults replace the defaults above for a scheduler that needs others.
+	SchedulerDefaults map[string]SchedulerDefaults `json:"scheduler_defaults,omitempty"`
+	TextLayers        int                          `json:"text_layers,omitempty"`       // clip_skip is at most this
+	ClosedVocabulary  bool                         `json:"closed_vocabulary,omitempty"` // it can draw nothing that needs a safety check
+	SafetyChecker     bool                         `json:"safety_checker,omitempty"`    // one comes with it
+	PlainBackground   bool                         `json:"plain_background,omitempty"`  // of one colour, so that it can be made transparent
 }
 
-// An Adapter is a LoRA file that fits a model.
+// SchedulerDefaults are what a request that names the scheduler gets where it says nothing itself.
+type SchedulerDefaults struct {
+	Steps         int     `json:"steps,omitempty"`
+	GuidanceScale float64 `json:"guidance_scale,omitempty"`
+	LoRA          string  `json:"lora,omitempty"` // with weight 1
+}
+
+// An Adapter is a LoRA or VAE file that fits a model.
 type Adapter struct {
 	Name   string `json:"name"`
 	Digest string `json:"digest"` // sha256 hex of the file
@@ -54,10 +68,23 @@ type Runtime struct {
 	Version    string   `json:"version"`
 	Models     []Model  `json:"models"`
 	Schedulers []string `json:"schedulers"`
-	Features   []string `json:"features"`   // "txt2img", "lora", "preview"
+	Features   []string `json:"features"`   // of Feature...
 	MaxPixels  int      `json:"max_pixels"` // width*height of one image
 	SizeStep   int      `json:"size_step"`  // width and height are multiples of it
 }
+
+// What a runtime may be able to do.
+const (
+	FeatureTxt2Img      = "txt2img"
+	FeatureImg2Img      = "img2img"
+	FeatureInpaint      = "inpaint"
+	FeatureInversion    = "inversion"
+	FeatureLoRA         = "lora"
+	FeaturePreview      = "preview"
+	FeatureClipSkip     = "clip_skip"
+	FeatureTokenMerging = "token_merging"
+	FeatureVAE          = "vae"
+)
 
 // A Node is what admins see of one machine.
 type Node struct {

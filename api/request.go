@@ -1,7 +1,9 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"path"
 	"slices"
 	"strconv"
@@ -14,9 +16,12 @@ const (
 	MaxPromptBytes   = 8 << 10
 	MaxSteps         = 500
 	MaxGuidanceScale = 50
-	MaxImages        = 4
+	MaxImages        = 10
 	MaxSeed          = 1<<32 - 1 // what PyTorch's CPU generator tells apart
 	MaxLoRAs         = 8
+	MaxLoRAWeight    = 4
+	MaxClipSkip      = 8
+	MaxTokenMerging  = 0.75
 	MaxSide          = 4096
 	MinSide          = 64
 	SizeStep         = 8
@@ -36,34 +41,98 @@ type JobRequest struct {
 	Seed           *int64   `json:"seed,omitempty"`
 	N              *int     `json:"n,omitempty"`
 	LoRAs          []LoRA   `json:"loras,omitempty"`
+
+	SchedulerOptions SchedulerOptions `json:"scheduler_options,omitzero"`
+
+	VAE      string `json:"vae,omitempty"`
+	ClipSkip *int   `json:"clip_skip,omitempty"`
+
+	Mode      Mode     `json:"mode,omitempty"`
+	InitImage []byte   `json:"init_image,omitempty"` // a PNG, JPEG or WebP file, base64 in JSON
+	MaskImage []byte   `json:"mask_image,omitempty"`
+	Strength  *float64 `json:"strength,omitempty"` // with an init image; 0.8 unless given
+
+	TokenMerging *float64 `json:"token_merging,omitempty"`
+
+	Format     Format     `json:"format,omitempty"`  // png unless given
+	Quality    *int       `json:"quality,omitempty"` // of jpeg and webp; 90 unless given
+	Background Background `json:"background,omitempty"`
+
+	// SafetyCheck asks for a check; unless given, images are checked where the model can be.
+	SafetyCheck  *bool        `json:"safety_check,omitempty"`
+	SafetyAction SafetyAction `json:"safety_action,omitempty"` // black unless given
 }
 
 // Spec fills in the model's defaults and returns the spec together with every fault of the request.
-// Random is the seed to use when none is given. What the model has is checked by Runtime.Check.
+// Random is the seed to use when none is given. What the model has is checked by Runtime.Check. The
+// pictures of the request are described by [ReadInput]; Spec takes their faults in.
 func (r JobRequest) Spec(m Model, random int64) (ImageSpec, []Fault) {
+	scheduler := cmp.Or(r.Scheduler, m.Scheduler)
+	defaults := m.defaults(scheduler)
 	s := ImageSpec{
-		Model:          m.Name,
-		Prompt:         r.Prompt,
-		NegativePrompt: r.NegativePrompt,
-		Width:          or(r.Width, m.Width),
-		Height:         or(r.Height, m.Height),
-		Steps:          or(r.Steps, m.Steps),
-		GuidanceScale:  or(r.GuidanceScale, m.GuidanceScale),
-		Scheduler:      r.Scheduler,
-		Seed:           or(r.Seed, random),
-		N:              or(r.N, 1),
-		LoRAs:          slices.Clone(r.LoRAs),
-	}
-	if s.Scheduler == "" {
-		s.Scheduler = m.Scheduler
+		Model:            m.Name,
+		Prompt:           r.Prompt,
+		NegativePrompt:   r.NegativePrompt,
+		Steps:            or(r.Steps, defaults.Steps),
+		GuidanceScale:    or(r.GuidanceScale, defaults.GuidanceScale),
+		Scheduler:        scheduler,
+		SchedulerOptions: r.SchedulerOptions,
+		Seed:             or(r.Seed, random),
+		N:                or(r.N, 1),
+		LoRAs:            slices.Clone(r.LoRAs),
+		VAE:              r.VAE,
+		ClipSkip:         or(r.ClipSkip, 0),
+		Mode:             r.Mode,
+		TokenMerging:     or(r.TokenMerging, 0),
+		Format:           cmp.Or(r.Format, FormatPNG),
+		Background:       cmp.Or(r.Background, BackgroundOpaque),
+		SafetyCheck:      or(r.SafetyCheck, m.ClosedVocabulary || m.SafetyChecker),
 	}
 	if s.LoRAs == nil {
 		s.LoRAs = []LoRA{}
 	}
+	if named := func(l LoRA) bool { return l.Name == defaults.LoRA }; defaults.LoRA != "" && !slices.ContainsFunc(s.LoRAs, named) {
+		s.LoRAs = append(s.LoRAs, LoRA{Name: defaults.LoRA, Weight: 1})
+	}
 	if r.Seed == nil {
 		s.Seed = min(s.Seed, MaxSeed-MaxImages)
 	}
-	return s, s.Faults()
+	faults := r.pictures(&s, m)
+	faults = append(faults, r.finish(&s)...)
+	faults = sorted(append(faults, s.Faults()...))
+	// A picture that cannot be read has every other fault as well.
+	return s, slices.CompactFunc(faults, func(a, b Fault) bool { return a.Field == b.Field })
+}
+
+// defaults are the model's for a scheduler.
+func (m Model) defaults(scheduler string) SchedulerDefaults {
+	d := m.SchedulerDefaults[scheduler]
+	d.Steps = cmp.Or(d.Steps, m.Steps)
+	d.GuidanceScale = cmp.Or(d.GuidanceScale, m.GuidanceScale)
+	return d
+}
+
+// finish fills in what depends on other fields, and lists what is given without the field it needs.
+func (r JobRequest) finish(s *ImageSpec) []Fault {
+	var faults []Fault
+	if s.Format == FormatPNG {
+		if r.Quality != nil {
+			faults = append(faults, Fault{"quality", strconv.Itoa(*r.Quality), "only with format jpeg or webp: png has none"})
+		}
+	} else {
+		s.Quality = or(r.Quality, 90)
+	}
+	if s.SafetyCheck {
+		s.SafetyAction = cmp.Or(r.SafetyAction, SafetyBlack)
+	} else if r.SafetyAction != "" {
+		faults = append(faults, Fault{"safety_action", Quote(string(r.SafetyAction)), "only with safety_check"})
+	}
+	return faults
+}
+
+func sorted(faults []Fault) []Fault {
+	slices.SortStableFunc(faults, func(a, b Fault) int { return strings.Compare(a.Field, b.Field) })
+	return faults
 }
 
 func or[T any](p *T, otherwise T) T {
@@ -107,7 +176,39 @@ func (s ImageSpec) Faults() []Fault {
 		add("seed", strconv.FormatInt(s.Seed, 10), "0 to %d", int64(MaxSeed)-int64(max(s.N, 1)-1))
 	}
 	faults = append(faults, loraFaults(s.LoRAs)...)
-	slices.SortStableFunc(faults, func(a, b Fault) int { return strings.Compare(a.Field, b.Field) })
+	faults = append(faults, s.SchedulerOptions.Faults(s.Scheduler)...)
+	faults = append(faults, s.inputFaults()...)
+	return sorted(append(faults, s.optionFaults()...))
+}
+
+// optionFaults are those of what a request may leave out.
+func (s ImageSpec) optionFaults() []Fault {
+	var faults []Fault
+	add := func(field, value, limit string, args ...any) {
+		faults = append(faults, Fault{Field: field, Value: value, Limit: fmt.Sprintf(limit, args...)})
+	}
+	if s.VAE != "" && !PlainName(s.VAE) {
+		add("vae", Quote(s.VAE), "a plain name of letters, digits, '.', '_' and '-'")
+	}
+	if s.ClipSkip < 0 || s.ClipSkip > MaxClipSkip {
+		add("clip_skip", strconv.Itoa(s.ClipSkip), "0 to %d", MaxClipSkip)
+	}
+	if !(s.TokenMerging >= 0 && s.TokenMerging <= MaxTokenMerging) {
+		add("token_merging", number(s.TokenMerging), "0 to %g", MaxTokenMerging)
+	}
+	if !slices.Contains([]Format{FormatPNG, FormatJPEG, FormatWebP}, s.Format) {
+		add("format", Quote(string(s.Format)), "png, jpeg or webp")
+	} else if s.Format != FormatPNG && (s.Quality < 1 || s.Quality > 100) {
+		add("quality", strconv.Itoa(s.Quality), "1 to 100")
+	}
+	if s.Background != BackgroundOpaque && s.Background != BackgroundTransparent {
+		add("background", Quote(string(s.Background)), "opaque or transparent")
+	} else if s.Background == BackgroundTransparent && s.Format == FormatJPEG {
+		add("background", "transparent", "opaque with format jpeg, which knows no transparency")
+	}
+	if s.SafetyCheck && !slices.Contains([]SafetyAction{SafetyBlack, SafetyBlur, SafetyPixelate, SafetyText}, s.SafetyAction) {
+		add("safety_action", Quote(string(s.SafetyAction)), "black, blur, pixelate or text")
+	}
 	return faults
 }
 
@@ -130,8 +231,8 @@ func loraFaults(loras []LoRA) []Fault {
 			faults = append(faults, Fault{field + "name", Quote(l.Name), "each LoRA once"})
 		}
 		seen[l.Name] = true
-		if !(l.Weight >= 0 && l.Weight <= 1) {
-			faults = append(faults, Fault{field + "weight", number(l.Weight), "0 to 1"})
+		if !(math.Abs(l.Weight) <= MaxLoRAWeight) {
+			faults = append(faults, Fault{field + "weight", number(l.Weight), fmt.Sprintf("%d to %d", -MaxLoRAWeight, MaxLoRAWeight)})
 		}
 	}
 	return faults
@@ -182,7 +283,10 @@ func (r Runtime) Check(s ImageSpec) error {
 			return Errorf(CodeLoRANotFound, "loras[%d].name: got %s, want one of %s", i, Quote(l.Name), names(model.LoRAs, func(a Adapter) string { return a.Name }))
 		}
 	}
-	var faults []Fault
+	if s.VAE != "" && !slices.ContainsFunc(model.VAEs, func(a Adapter) bool { return a.Name == s.VAE }) {
+		return Errorf(CodeModelNotFound, "vae: got %s, want one of %s", Quote(s.VAE), names(model.VAEs, func(a Adapter) string { return a.Name }))
+	}
+	faults := append(r.missing(s), model.faults(s)...)
 	if !slices.Contains(r.Schedulers, s.Scheduler) {
 		faults = append(faults, Fault{"scheduler", Quote(s.Scheduler), "one of " + strings.Join(r.Schedulers, ", ")})
 	}
@@ -193,6 +297,39 @@ func (r Runtime) Check(s ImageSpec) error {
 		faults = append(faults, Fault{"width x height", fmt.Sprintf("%d x %d", s.Width, s.Height), fmt.Sprintf("multiples of %d", step)})
 	}
 	return Invalid(faults)
+}
+
+// missing lists the fields that need a feature the runtime lacks.
+func (r Runtime) missing(s ImageSpec) []Fault {
+	var faults []Fault
+	need := func(asked bool, feature, field string) {
+		if asked && !slices.Contains(r.Features, feature) {
+			faults = append(faults, Fault{Field: field, Limit: "nothing: the runtime " + r.Name + " does no " + feature})
+		}
+	}
+	need(s.InitImage != nil && s.MaskImage == nil && s.Mode == "", FeatureImg2Img, "init_image")
+	need(s.MaskImage != nil, FeatureInpaint, "mask_image")
+	need(s.Mode == ModeInversion, FeatureInversion, "mode")
+	need(len(s.LoRAs) > 0, FeatureLoRA, "loras")
+	need(s.ClipSkip > 0, FeatureClipSkip, "clip_skip")
+	need(s.TokenMerging > 0, FeatureTokenMerging, "token_merging")
+	need(s.VAE != "", FeatureVAE, "vae")
+	return faults
+}
+
+// faults lists what this model cannot do of a spec.
+func (m Model) faults(s ImageSpec) []Fault {
+	var faults []Fault
+	if s.ClipSkip > 0 && s.ClipSkip > m.TextLayers {
+		faults = append(faults, Fault{"clip_skip", strconv.Itoa(s.ClipSkip), fmt.Sprintf("at most %d, the layers of the text encoder of model %s", m.TextLayers, m.Name)})
+	}
+	if s.Background == BackgroundTransparent && !m.PlainBackground {
+		faults = append(faults, Fault{"background", "transparent", "opaque: model " + m.Name + " does not draw on a plain background that could be taken away"})
+	}
+	if s.SafetyCheck && !m.SafetyChecker && !m.ClosedVocabulary {
+		faults = append(faults, Fault{"safety_check", "true", "false: model " + m.Name + " has no safety checker"})
+	}
+	return faults
 }
 
 func names[T any](items []T, name func(T) string) string {

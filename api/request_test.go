@@ -47,6 +47,19 @@ func TestFaultsNameFieldValueAndLimit(t *testing.T) {
 		{"LoRA path", JobRequest{Prompt: "x", LoRAs: []LoRA{{"../x", 1}}}, []string{"loras[0].name"}},
 		{"LoRA twice", JobRequest{Prompt: "x", LoRAs: []LoRA{{"a", 1}, {"a", 0}}}, []string{"loras[1].name"}},
 		{"LoRA weight NaN", JobRequest{Prompt: "x", LoRAs: []LoRA{{"a", math.NaN()}}}, []string{"loras[0].weight"}},
+		{"negative LoRA weight", JobRequest{Prompt: "x", LoRAs: []LoRA{{"a", -1}}}, nil},
+		{"LoRA weight out of range", JobRequest{Prompt: "x", LoRAs: []LoRA{{"a", 4.5}}}, []string{"loras[0].weight"}},
+		{"eleven images", JobRequest{Prompt: "x", N: to(11)}, []string{"n"}},
+		{"clip skip", JobRequest{Prompt: "x", ClipSkip: to(9)}, []string{"clip_skip"}},
+		{"VAE path", JobRequest{Prompt: "x", VAE: "a/b"}, []string{"vae"}},
+		{"token merging NaN", JobRequest{Prompt: "x", TokenMerging: to(math.NaN())}, []string{"token_merging"}},
+		{"format", JobRequest{Prompt: "x", Format: "gif"}, []string{"format"}},
+		{"quality of png", JobRequest{Prompt: "x", Quality: to(90)}, []string{"quality"}},
+		{"quality of jpeg", JobRequest{Prompt: "x", Format: FormatJPEG, Quality: to(101)}, []string{"quality"}},
+		{"transparent jpeg", JobRequest{Prompt: "x", Format: FormatJPEG, Background: BackgroundTransparent}, []string{"background"}},
+		{"background", JobRequest{Prompt: "x", Background: "blue"}, []string{"background"}},
+		{"safety action alone", JobRequest{Prompt: "x", SafetyCheck: to(false), SafetyAction: SafetyBlur}, []string{"safety_action"}},
+		{"safety action", JobRequest{Prompt: "x", SafetyCheck: to(true), SafetyAction: "burn"}, []string{"safety_action"}},
 		{"too many LoRAs", JobRequest{Prompt: "x", LoRAs: make([]LoRA, MaxLoRAs+1)}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -109,7 +122,7 @@ func TestSpecIsWithinLimitsOrFaulty(t *testing.T) {
 		r := JobRequest{
 			Prompt: rapid.String().Draw(t, "prompt"), Scheduler: rapid.String().Draw(t, "scheduler"),
 			Width: to(number.Draw(t, "width")), Height: to(8 * rapid.IntRange(0, 600).Draw(t, "height")),
-			Steps: to(number.Draw(t, "steps")), N: to(rapid.IntRange(-1, 6).Draw(t, "n")),
+			Steps: to(number.Draw(t, "steps")), N: to(rapid.IntRange(-1, 12).Draw(t, "n")),
 			GuidanceScale: to(rapid.Float64().Draw(t, "guidance")), Seed: to(rapid.Int64().Draw(t, "seed")),
 			LoRAs: []LoRA{{rapid.String().Draw(t, "lora"), rapid.Float64().Draw(t, "weight")}},
 		}
@@ -117,7 +130,7 @@ func TestSpecIsWithinLimitsOrFaulty(t *testing.T) {
 		ok := strings.TrimSpace(s.Prompt) != "" && s.Width >= MinSide && s.Width <= MaxSide && s.Width%SizeStep == 0 &&
 			s.Height >= MinSide && s.Height <= MaxSide && s.Steps >= 1 && s.Steps <= MaxSteps && s.N >= 1 && s.N <= MaxImages &&
 			s.GuidanceScale >= 0 && s.GuidanceScale <= MaxGuidanceScale && s.Seed >= 0 && s.Seed+int64(s.N)-1 <= MaxSeed &&
-			PlainName(s.LoRAs[0].Name) && s.LoRAs[0].Weight >= 0 && s.LoRAs[0].Weight <= 1 && !strings.ContainsRune(s.Prompt, 0)
+			PlainName(s.LoRAs[0].Name) && math.Abs(s.LoRAs[0].Weight) <= MaxLoRAWeight && !strings.ContainsRune(s.Prompt, 0)
 		if len(faults) == 0 && !ok {
 			t.Fatalf("accepted %+v", s)
 		}

@@ -11,3 +11,6 @@ type SchedulerOptions struct {
 	Eta            *float64 `json:"eta,omitempty"`                    // 0 to 1: the share of fresh noise
 	RescaleZeroSNR bool     `json:"rescale_betas_zero_snr,omitempty"` // the last timestep is pure noise
 }
+
+// Faults lists the options that the scheduler has no use for, and values that are none.
+func (o SchedulerOptions) Faults(scheduler string) []Fault { return nil }

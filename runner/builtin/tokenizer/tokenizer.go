@@ -42,24 +42,45 @@ func (t *Tokenizer) Size() int {
 	return top + 1
 }
 
+// Begin is the id that opens a sequence.
+func (t *Tokenizer) Begin() int { return t.begin }
+
+// End is the id that closes a sequence.
+func (t *Tokenizer) End() int { return t.end }
+
+// Pad is the id that fills a sequence up behind its end.
+func (t *Tokenizer) Pad() int { return t.pad }
+
 // Encode returns Length ids: the begin token, the prompt's tokens as far as there is room, the end token and
 // padding.
 func (t *Tokenizer) Encode(prompt string) []int {
 	ids := append(make([]int, 0, t.length), t.begin)
-	ids = t.split(ids, prompt, false, func(ids []int, text string) []int {
-		return t.split(ids, normalize(text), true, t.appendWords)
-	})
-	ids = append(ids[:min(len(ids), t.length-1)], t.end)
+	ids = append(t.appendTokens(ids, prompt, t.length-1), t.end)
 	for len(ids) < t.length {
 		ids = append(ids, t.pad)
 	}
 	return ids
 }
 
+// Tokens returns the ids of the text alone, without begin, end and padding: its first limit ones if it has more.
+func (t *Tokenizer) Tokens(text string, limit int) []int {
+	return t.appendTokens(nil, text, max(limit, 0))
+}
+
+// appendTokens appends the ids of text until there are limit ids.
+func (t *Tokenizer) appendTokens(ids []int, text string, limit int) []int {
+	ids = t.split(ids, text, limit, false, func(ids []int, text string) []int {
+		return t.split(ids, normalize(text), limit, true, func(ids []int, text string) []int {
+			return t.appendWords(ids, text, limit)
+		})
+	})
+	return ids[:min(len(ids), limit)]
+}
+
 // split appends the ids of the special tokens of one kind in text and, by between, those of what lies between
-// them. It stops when there are enough.
-func (t *Tokenizer) split(ids []int, text string, normalized bool, between func([]int, string) []int) []int {
-	for text != "" && len(ids) < t.length-1 {
+// them. It stops when there are limit ids or more.
+func (t *Tokenizer) split(ids []int, text string, limit int, normalized bool, between func([]int, string) []int) []int {
+	for text != "" && len(ids) < limit {
 		at, found := t.nextSpecial(text, normalized)
 		ids = between(ids, text[:at])
 		text = text[at:]
@@ -82,9 +103,9 @@ func (t *Tokenizer) nextSpecial(text string, normalized bool) (int, *special) {
 	return at, found
 }
 
-// appendWords appends the ids of normalised text without special tokens, until there are enough.
-func (t *Tokenizer) appendWords(ids []int, text string) []int {
-	for text != "" && len(ids) < t.length-1 {
+// appendWords appends the ids of normalised text without special tokens, until there are limit ids or more.
+func (t *Tokenizer) appendWords(ids []int, text string, limit int) []int {
+	for text != "" && len(ids) < limit {
 		var word string
 		word, text = nextWord(text)
 		if word != "" {

@@ -60,6 +60,32 @@ func check(t testing.TB, tok *Tokenizer, ids []int) {
 	}
 }
 
+func TestTokensAreThoseOfEncode(t *testing.T) {
+	tok := load(t)
+	for _, c := range []struct {
+		name, text string
+		limit      int
+	}{
+		{"nothing", "", 75}, {"a few", "a photo of a red cat", 75}, {"special tokens", "red <|endoftext|> cat", 75},
+		{"as many as there is room", strings.Repeat("cat ", 200), 75}, {"a word that is cut", strings.Repeat("x", 300), 75},
+		{"the first three", "a photo of a red cat", 3}, {"none", "a cat", 0}, {"fewer than none", "a cat", -1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := tok.Tokens(c.text, c.limit)
+			want := tok.Encode(c.text)[1 : 1+len(got)]
+			if !slices.Equal(got, want) || len(got) > max(c.limit, 0) {
+				t.Fatalf("got %v, want %v", got, want)
+			}
+		})
+	}
+	if got := len(tok.Tokens(strings.Repeat("cat ", 1000), 5000)); got != 1000 {
+		t.Errorf("got %d tokens of 1000 words", got)
+	}
+	if tok.Begin() != tok.Encode("")[0] || tok.End() != tok.Encode("")[1] || tok.Pad() != tok.Encode("")[2] {
+		t.Error("begin, end and pad are not those of an empty prompt")
+	}
+}
+
 // A word as long as a book must not take quadratic time; the test would run for minutes.
 func TestLongWordsAreQuick(t *testing.T) {
 	tok := load(t)

@@ -13,7 +13,7 @@ type effort int
 const (
 	allModes effort = iota
 	wholeOnly
-	onlyDC
+	onlyDC // and no macroblock is marked as skipped
 )
 
 // Limits of the length fields, RFC 6386 sections 9.1 and 9.5.
@@ -45,11 +45,17 @@ type frame struct {
 // encodeFrame is the payload of a "VP8 " chunk.
 func encodeFrame(m *image.NRGBA, index int) ([]byte, error) {
 	f := newFrame(m, index, filterLevel(index))
+	return f.assemble(f.within(maxFirst))
+}
+
+// within gives a first partition of at most limit bytes, if any effort makes one so small. With
+// maxFirst and onlyDC each picture up to MaxSize does: 3.4 bits for each macroblock.
+func (f *frame) within(limit int) []byte {
 	first := f.encode(allModes)
-	for e := wholeOnly; e <= onlyDC && len(first) > maxFirst; e++ {
+	for e := wholeOnly; e <= onlyDC && len(first) > limit; e++ {
 		first = f.encode(e)
 	}
-	return f.assemble(first)
+	return first
 }
 
 func newFrame(m *image.NRGBA, index, filter int) *frame {
@@ -77,7 +83,7 @@ func (f *frame) encode(e effort) []byte {
 		f.left = nonzero{}
 		for mbx := range f.mbw {
 			mb, c := f.choose(mbx, mby)
-			mb.skip = c == coefficients{}
+			mb.skip = e != onlyDC && c == coefficients{}
 			f.record(mbx, mby, &mb, &c)
 			f.mbs[mby*f.mbw+mbx] = mb
 		}

@@ -60,7 +60,7 @@ func TestMain(m *testing.M) {
 // wordy is a runtime that says more than fits into a frame: the prompt tells where.
 type wordy struct{ *fake.Runtime }
 
-func (w wordy) Generate(ctx context.Context, spec api.ImageSpec, sink runner.Sink) (runner.Made, error) {
+func (w wordy) Generate(ctx context.Context, spec api.ImageSpec, inputs runner.Inputs, sink runner.Sink) (runner.Made, error) {
 	long := strings.Repeat("x", 2*api.MaxFrame)
 	switch spec.Prompt {
 	case "faults":
@@ -70,7 +70,7 @@ func (w wordy) Generate(ctx context.Context, spec api.ImageSpec, sink runner.Sin
 	case "phase":
 		sink.Progress(api.Progress{Phase: api.Phase(long)})
 	}
-	made, err := w.Runtime.Generate(ctx, spec, sink)
+	made, err := w.Runtime.Generate(ctx, spec, inputs, sink)
 	if spec.Prompt == "receipt" {
 		made.Device, made.ModelDigest = long, long[:1<<10]
 		made.Scheduler = long[:api.MaxFrame]

@@ -134,6 +134,12 @@ func (m *maker) makeAll(ctx context.Context, a *attempt, d *delivery) error {
 // generate runs the attempt on a slot and records that it is done.
 func (m *maker) generate(ctx context.Context, a *attempt, slot int, d *delivery) error {
 	assign := a.entry.Assign
+	if len(assign.Spec.Inputs()) > 0 {
+		m.progress(a, api.Progress{Phase: api.PhasePreparing, Steps: assign.Spec.Steps})
+		if err := m.uploads.fetch(ctx, a.entry); err != nil {
+			return err
+		}
+	}
 	runtime := m.runtimes.find(slot, assign.Runtime)
 	if runtime == nil {
 		return api.Errorf(api.CodeRejected, "runtime %s never started on slot %d", assign.Runtime, slot)
@@ -223,7 +229,7 @@ func (m *maker) sign(e *entry, made runner.Made, info api.Runtime, device string
 	spec := e.Assign.Spec
 	receipt := &api.Receipt{
 		Attempt: e.Assign.Attempt, NodeID: m.nodeID(), Device: device, Runtime: info.Name, RuntimeVersion: info.Version,
-		Model: spec.Model, ModelDigest: made.ModelDigest, LoRADigests: made.LoRADigests,
+		Model: spec.Model, ModelDigest: made.ModelDigest, LoRADigests: made.LoRADigests, VAEDigest: made.VAEDigest, Safety: made.Safety,
 		Scheduler: made.Scheduler, Steps: made.Steps, GuidanceScale: spec.GuidanceScale, Width: spec.Width, Height: spec.Height,
 		Timings: made.Timings, FinishedAt: time.Now().UTC(),
 	}

@@ -128,10 +128,13 @@ func (u *uploader) try(ctx context.Context, assign api.Assign, dir string, image
 
 // target resolves the assignment's address against the coordinator's.
 func (u *uploader) target(assign api.Assign, index int) (*url.URL, error) {
-	text := strings.ReplaceAll(assign.Upload, "{index}", strconv.Itoa(index))
-	target, err := u.endpoint.base.Parse(text)
+	return u.resolve(strings.ReplaceAll(assign.Upload, "{index}", strconv.Itoa(index)))
+}
+
+func (u *uploader) resolve(address string) (*url.URL, error) {
+	target, err := u.endpoint.base.Parse(address)
 	if err != nil || (target.Scheme != "http" && target.Scheme != "https") || target.Host == "" {
-		return nil, api.Errorf(api.CodeUploadFailed, "the assignment's upload address is not an http address")
+		return nil, api.Errorf(api.CodeUploadFailed, "the assignment has an address that is not an http address")
 	}
 	return target, nil
 }

@@ -55,11 +55,11 @@ type ImageSpec struct {
 
 	TokenMerging float64 `json:"token_merging,omitempty"` // share of tokens merged, 0..0.75
 
-	Format     Format     `json:"format"`
-	Quality    int        `json:"quality,omitempty"` // 1..100, of jpeg and webp; webp at 100 is lossless
-	Background Background `json:"background"`
+	Format     Format     `json:"format,omitempty"`     // none is png
+	Quality    int        `json:"quality,omitempty"`    // 1..100, of jpeg and webp; webp at 100 is lossless
+	Background Background `json:"background,omitempty"` // none is opaque
 
-	SafetyCheck  bool         `json:"safety_check"`
+	SafetyCheck  bool         `json:"safety_check,omitempty"`
 	SafetyAction SafetyAction `json:"safety_action,omitempty"` // only with SafetyCheck
 }
 

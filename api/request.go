@@ -196,14 +196,16 @@ func (s ImageSpec) optionFaults() []Fault {
 	if !(s.TokenMerging >= 0 && s.TokenMerging <= MaxTokenMerging) {
 		add("token_merging", number(s.TokenMerging), "0 to %g", MaxTokenMerging)
 	}
-	if !slices.Contains([]Format{FormatPNG, FormatJPEG, FormatWebP}, s.Format) {
+	// What a spec of an older coordinator lacks is as it was then: a PNG file, opaque.
+	format, background := cmp.Or(s.Format, FormatPNG), cmp.Or(s.Background, BackgroundOpaque)
+	if !slices.Contains([]Format{FormatPNG, FormatJPEG, FormatWebP}, format) {
 		add("format", Quote(string(s.Format)), "png, jpeg or webp")
-	} else if s.Format != FormatPNG && (s.Quality < 1 || s.Quality > 100) {
+	} else if format != FormatPNG && (s.Quality < 1 || s.Quality > 100) {
 		add("quality", strconv.Itoa(s.Quality), "1 to 100")
 	}
-	if s.Background != BackgroundOpaque && s.Background != BackgroundTransparent {
+	if background != BackgroundOpaque && background != BackgroundTransparent {
 		add("background", Quote(string(s.Background)), "opaque or transparent")
-	} else if s.Background == BackgroundTransparent && s.Format == FormatJPEG {
+	} else if background == BackgroundTransparent && format == FormatJPEG {
 		add("background", "transparent", "opaque with format jpeg, which knows no transparency")
 	}
 	if s.SafetyCheck && !slices.Contains([]SafetyAction{SafetyBlack, SafetyBlur, SafetyPixelate, SafetyText}, s.SafetyAction) {

@@ -11,7 +11,7 @@ const (
 	NodePath        = "/easel/v1/nodes/connect"
 	NodeSubprotocol = "easel.node.1"
 	// ProtocolVersion grows by one with every addition; docs/protocol.md has the history.
-	ProtocolVersion = 1
+	ProtocolVersion = 2
 	// MaxFrame is the most bytes one frame may hold, either way.
 	MaxFrame = 64 << 10
 	// MaxPreview is the most bytes of a preview picture, so that its frame fits with base64.
@@ -98,7 +98,10 @@ type Assign struct {
 	Spec    ImageSpec `json:"spec"`
 	// Upload is the path (or URL) each image is PUT to; "{index}" stands for the image's index.
 	Upload string `json:"upload"`
-	// Ticket is the bearer token for Upload, valid for this attempt only.
+	// Inputs is the path (or URL) that gives the pictures the spec names; "{sha256}" stands for the
+	// picture's digest.
+	Inputs string `json:"inputs,omitempty"`
+	// Ticket is the bearer token for Upload and Inputs, valid for this attempt only.
 	Ticket string `json:"ticket"`
 }
 

@@ -13,15 +13,18 @@ import (
 	"github.com/easelgrid/easel/api"
 )
 
-// maxRequest is the most bytes a JSON request may have.
-const maxRequest = 256 << 10
+// The most bytes a JSON request may have; one for a job may carry two pictures in base64.
+const (
+	maxRequest    = 256 << 10
+	maxJobRequest = maxRequest + 2*(api.MaxInputBytes/3*4+4)
+)
 
 // decodeRequest reads a request's JSON body strictly: a field nobody knows is more likely a slip
 // than a wish, and would otherwise be ignored silently.
-func decodeRequest(w http.ResponseWriter, r *http.Request, into any) error {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+func decodeRequest(w http.ResponseWriter, r *http.Request, limit int64, into any) error {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if _, over := errors.AsType[*http.MaxBytesError](err); over {
-		return api.Errorf(api.CodeTooLarge, "body: got more than %d bytes, want at most %d", maxRequest, maxRequest)
+		return api.Errorf(api.CodeTooLarge, "body: got more than %d bytes, want at most %d", limit, limit)
 	}
 	if err != nil {
 		return api.Errorf(api.CodeInvalidRequest, "body: it did not arrive whole")

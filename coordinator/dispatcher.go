@@ -103,7 +103,7 @@ func (d *dispatcher) assign(ctx context.Context, w waiting, node, runtime string
 	d.nodes.used(node, w.spec.Model)
 	sent := d.nodes.send(node, api.CoordinatorMessage{Assign: &api.Assign{
 		Attempt: r.attempt(), Runtime: runtime, Spec: r.Job.Spec,
-		Upload: uploadPath(r.attempt()), Ticket: ticket,
+		Upload: uploadPath(r.attempt()), Inputs: inputsPath(r.attempt()), Ticket: ticket,
 	}})
 	d.log.Info("job assigned", "job", w.id, "attempt", r.Job.Attempt, "node", node, "sent", sent)
 	if !sent {

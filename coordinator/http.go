@@ -20,6 +20,7 @@ func (c *coordinator) handler() http.Handler {
 	mux.HandleFunc("GET /easel/v1/jobs/{id}/explain", c.as(roleClient, c.explainJob))
 	mux.HandleFunc("GET /easel/v1/jobs/{id}/images/{index}", c.showImage)
 	mux.HandleFunc("PUT /easel/v1/jobs/{id}/attempts/{attempt}/images/{index}", c.storeImage)
+	mux.HandleFunc("GET /easel/v1/jobs/{id}/attempts/{attempt}/inputs/{sha256}", c.showInput)
 	mux.HandleFunc("GET /easel/v1/models", c.as(roleClient, c.listModels))
 	mux.HandleFunc("GET /easel/v1/nodes", c.as(roleClient, c.listNodes))
 	mux.HandleFunc("GET /easel/v1/nodes/{id}", c.as(roleClient, c.showNode))

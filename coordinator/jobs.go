@@ -140,7 +140,7 @@ func (j *jobs) changed(ctx context.Context, before, r record, revision uint64) {
 	}
 }
 
-// tidy deletes the images of every attempt that has not succeeded.
+// tidy deletes the images of every attempt that has not succeeded, and what a settled job was made from.
 func (j *jobs) tidy(r record) {
 	keep := r.attempt()
 	if r.Job.State != api.StateSucceeded {
@@ -148,6 +148,12 @@ func (j *jobs) tidy(r record) {
 	}
 	if err := j.artifacts.keepOnly(keep); err != nil {
 		j.log.Warn("images of an ended attempt stay on disk", "job", r.Job.ID, "error", err)
+	}
+	if !r.Job.State.Terminal() {
+		return
+	}
+	if err := j.artifacts.removeInputs(r.Job.ID); err != nil {
+		j.log.Warn("pictures of a settled job stay on disk", "job", r.Job.ID, "error", err)
 	}
 }
 

@@ -22,7 +22,7 @@ const (
 // Idempotency-Key comes again.
 func (c *coordinator) createJob(w http.ResponseWriter, r *http.Request, who caller) {
 	var request api.JobRequest
-	if err := decodeRequest(w, r, &request); err != nil {
+	if err := decodeRequest(w, r, maxJobRequest, &request); err != nil {
 		c.answer(w, r, nil, err)
 		return
 	}
@@ -36,7 +36,7 @@ func (c *coordinator) createJob(w http.ResponseWriter, r *http.Request, who call
 		c.answer(w, r, nil, err)
 		return
 	}
-	job, err := c.jobs.submit(r.Context(), spec, key)
+	job, err := c.jobs.submit(r.Context(), spec, key, request.InitImage, request.MaskImage)
 	if errors.Is(err, errReplayConflict) { // 422 as the Idempotency-Key draft has it, and not the 409 of other conflicts
 		writeStatus(w, http.StatusUnprocessableEntity, errReplayConflict)
 		return

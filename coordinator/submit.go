@@ -21,13 +21,13 @@ type replayKey struct {
 	digest string
 }
 
-// submit makes a job of the spec durable and returns it. With an Idempotency-Key that was used
+// submit makes a job of the spec, with the pictures it names, durable and returns it. With an Idempotency-Key that was used
 // before, it is the job made then.
 //
 // The order of the writes decides what a sudden end leaves: the idempotency entry first, so that no
-// second job can come of the same key; then the record; then the queue entry. Until the last one the
+// second job can come of the same key; then the pictures; then the record; then the queue entry. Until the last one the
 // client has no answer, and a repeated request goes on where this one stopped.
-func (j *jobs) submit(ctx context.Context, spec api.ImageSpec, key *replayKey) (api.Job, error) {
+func (j *jobs) submit(ctx context.Context, spec api.ImageSpec, key *replayKey, pictures ...[]byte) (api.Job, error) {
 	now := time.Now().UTC()
 	id := newJobID(now)
 	if key != nil {
@@ -40,6 +40,9 @@ func (j *jobs) submit(ctx context.Context, spec api.ImageSpec, key *replayKey) (
 	r := record{Job: api.Job{
 		ID: id, State: api.StateQueued, CreatedAt: now, UpdatedAt: now, Spec: spec, Images: []api.Image{},
 	}}
+	if err := j.keepInputs(ctx, id, pictures); err != nil {
+		return api.Job{}, err
+	}
 	revision, err := j.storage.jobs.create(ctx, id, r)
 	if errors.Is(err, errExists) {
 		r, revision, err = j.storage.jobs.load(ctx, id)
@@ -47,11 +50,29 @@ func (j *jobs) submit(ctx context.Context, spec api.ImageSpec, key *replayKey) (
 	if err != nil {
 		return api.Job{}, fmt.Errorf("record job: %w", err)
 	}
+	if r.Job.State.Terminal() && len(pictures) > 0 {
+		if err := j.artifacts.removeInputs(id); err != nil {
+			return api.Job{}, err
+		}
+	}
 	if err := j.enqueue(ctx, r, revision); err != nil {
 		return api.Job{}, err
 	}
 	_, job, _, err := j.find(ctx, id)
 	return job, err
+}
+
+// keepInputs stores what the record is about to name.
+func (j *jobs) keepInputs(ctx context.Context, id string, pictures [][]byte) error {
+	for _, body := range pictures {
+		if len(body) == 0 {
+			continue
+		}
+		if err := j.artifacts.putInput(ctx, id, body); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // reserve ties the key to the job id, or finds the job it is tied to.

@@ -28,7 +28,7 @@ type world struct {
 
 var testRuntime = api.Runtime{
 	Name: "test", Version: "1", Schedulers: []string{"DDIMScheduler", "EulerDiscreteScheduler"},
-	Features: []string{"txt2img", "lora"}, MaxPixels: 1 << 20, SizeStep: 8,
+	Features: []string{"txt2img", "img2img", "lora"}, MaxPixels: 1 << 20, SizeStep: 8,
 	Models: []api.Model{{
 		Name: "shapes", Architecture: "sd1", Width: 128, Height: 128, Steps: 20, GuidanceScale: 5,
 		Scheduler: "DDIMScheduler", LoRAs: []api.Adapter{{Name: "outline"}},

@@ -27,6 +27,11 @@ func (p *Process) Load(ctx context.Context, model string) error {
 // Generate makes the images of a spec in dir, which must exist. When ctx ends the child is told to
 // cancel; one that does not obey within CancelGrace is killed. A child that is silent for
 // StallTimeout is killed too. Errors are *api.Error.
+//
+// The pictures that the spec names are in dir under their [api.Input.FileName]. What is the same for
+// every runtime is done here and not in the child: inputs are decoded and brought to size, and finished
+// images get what lies outside of a mask back, the safety action, a transparent background, their
+// format and the parameters they were made with.
 func (p *Process) Generate(ctx context.Context, spec api.ImageSpec, dir string, previewEvery int, watch Watch) (Made, error) {
 	if err := api.Invalid(spec.Faults()); err != nil {
 		return Made{}, err // NaN, for one, does not survive JSON
@@ -35,16 +40,19 @@ func (p *Process) Generate(ctx context.Context, spec api.ImageSpec, dir string, 
 	if err != nil {
 		return Made{}, fmt.Errorf("job directory: %w", err)
 	}
+	inputs, err := prepareInputs(dir, spec)
+	if err != nil {
+		return Made{}, err
+	}
+	finish := finisher{dir: dir, spec: spec, inputs: inputs, info: p.Runtime()}
 	inner := watch.Image
 	watch.Image = nil
 	take := func(f File) error {
-		if filepath.Base(f.Name) != f.Name {
-			return api.Errorf(api.CodeRuntimeFailed, "the runtime named an image outside its directory: %s", api.Quote(f.Name))
+		path, image, err := finish.file(f)
+		if err != nil || inner == nil {
+			return err
 		}
-		if inner == nil {
-			return nil
-		}
-		return inner(filepath.Join(dir, f.Name), f.Image)
+		return inner(path, image)
 	}
 	return p.callTaking(ctx, Request{Generate: &Generate{Spec: spec, Dir: dir, PreviewEvery: previewEvery}}, watch, take)
 }

@@ -24,8 +24,15 @@ type Runtime interface {
 
 	// Generate makes images 0..N-1 of the spec in order, with seed Seed+i, and hands each to sink as
 	// soon as it is finished. It returns soon after ctx ends, within one step. It returns an
-	// *api.Error where the cause is known; the runtime stays usable after an error.
-	Generate(ctx context.Context, spec api.ImageSpec, sink Sink) (Made, error)
+	// *api.Error where the cause is known; the runtime stays usable after an error. What becomes of a
+	// picture once its pixels are made is not the runtime's concern: see [Process.Generate].
+	Generate(ctx context.Context, spec api.ImageSpec, inputs Inputs, sink Sink) (Made, error)
+}
+
+// Inputs are the pictures that a spec names, at exactly its width and height; nil where it names none.
+type Inputs struct {
+	Init *image.NRGBA // without transparency
+	Mask *image.Gray  // 128 and above is painted anew
 }
 
 // A Sink takes what a Runtime produces while it works. Its functions are called from one goroutine.
@@ -37,7 +44,15 @@ type Sink struct {
 	// Preview shows the unfinished image; the sink makes it small.
 	Preview func(index, step int, picture image.Image)
 	// Image delivers a finished image. An error ends the job.
-	Image func(index int, seed int64, picture image.Image) error
+	Image func(Finished) error
+}
+
+// Finished is an image whose pixels are made.
+type Finished struct {
+	Index   int
+	Seed    int64
+	Picture image.Image
+	Flagged bool // the safety checker objects to it
 }
 
 // Made says how the images were really made.
@@ -46,6 +61,8 @@ type Made struct {
 	Steps       int               `json:"steps"`
 	ModelDigest string            `json:"model_digest"`           // sha256 hex
 	LoRADigests map[string]string `json:"lora_digests,omitempty"` // by name, sha256 hex
+	VAEDigest   string            `json:"vae_digest,omitempty"`   // sha256 hex, where the spec names a VAE
+	Safety      api.Safety        `json:"safety"`                 // what became of the spec's safety check
 	Device      string            `json:"device"`                 // what computed, such as "cpu"
 	Timings     api.Timings       `json:"timings"`
 }

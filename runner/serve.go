@@ -3,7 +3,6 @@ package runner
 import (
 	"context"
 	"errors"
-	"fmt"
 	"image"
 	"io"
 	"log/slog"
@@ -123,7 +122,11 @@ func (s *server) run(ctx context.Context, r Request) (made Made, err error) {
 	if err := info.Check(r.Generate.Spec); err != nil {
 		return Made{}, err
 	}
-	return s.runtime.Generate(ctx, r.Generate.Spec, s.sink(r, info))
+	inputs, err := readInputs(r.Generate.Dir, r.Generate.Spec)
+	if err != nil {
+		return Made{}, err
+	}
+	return s.runtime.Generate(ctx, r.Generate.Spec, inputs, s.sink(r))
 }
 
 func (s *server) finish(job string, made Made, err error) {
@@ -137,8 +140,8 @@ func (s *server) finish(job string, made Made, err error) {
 }
 
 // sink writes finished images into the job's directory and forwards the rest as events.
-func (s *server) sink(r Request, info api.Runtime) Sink {
-	spec, every := r.Generate.Spec, r.Generate.PreviewEvery
+func (s *server) sink(r Request) Sink {
+	every := r.Generate.PreviewEvery
 	return Sink{
 		PreviewEvery: every,
 		Progress:     func(p api.Progress) { s.sendOrLog(Event{Job: r.Job, Progress: &p}) },
@@ -153,13 +156,11 @@ func (s *server) sink(r Request, info api.Runtime) Sink {
 			}
 			s.sendOrLog(Event{Job: r.Job, Preview: &Preview{Image: index, Step: step, JPEG: jpeg}})
 		},
-		Image: func(index int, seed int64, picture image.Image) error {
-			text := Parameters(spec, index, info)
-			file, err := writePNG(r.Generate.Dir, fmt.Sprintf("image-%d.png", index), picture, text)
+		Image: func(f Finished) error {
+			file, err := writePlain(r.Generate.Dir, f)
 			if err != nil {
 				return err
 			}
-			file.Index, file.Seed = index, seed
 			return s.send(Event{Job: r.Job, Image: &file})
 		},
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // ProtocolVersion of the stdio wire; docs/protocol.md has the history.
-const ProtocolVersion = 1
+const ProtocolVersion = 2
 
 // maxLine is the most bytes of one line, either way. A preview of api.MaxPreview fits in base64.
 const maxLine = 256 << 10
@@ -35,7 +35,9 @@ type Load struct {
 	Model string `json:"model"`
 }
 
-// Generate asks for the images of a spec, written into Dir; the answer ends with Done or Error.
+// Generate asks for the images of a spec, written into Dir as plain PNG files; the answer ends with
+// Done or Error. The init image and the mask of the spec are there before, as init.png (8-bit colour)
+// and mask.png (8-bit grey), at exactly the spec's size.
 type Generate struct {
 	Spec api.ImageSpec `json:"spec"`
 	Dir  string        `json:"dir"`
@@ -71,7 +73,7 @@ type Preview struct {
 	JPEG  []byte `json:"jpeg"` // at most api.MaxPreview bytes
 }
 
-// A File is a finished image in the job's directory.
+// A File is a finished image in the job's directory, with the engine's own pixels.
 type File struct {
 	Name string `json:"name"` // a base name within Generate.Dir
 	api.Image

@@ -89,7 +89,7 @@ func (r *Runtime) Load(_ context.Context, model string) error {
 }
 
 // Generate implements runner.Runtime.
-func (r *Runtime) Generate(ctx context.Context, spec api.ImageSpec, sink runner.Sink) (runner.Made, error) {
+func (r *Runtime) Generate(ctx context.Context, spec api.ImageSpec, inputs runner.Inputs, sink runner.Sink) (runner.Made, error) {
 	clock := newStopwatch()
 	sink.Progress(api.Progress{Phase: api.PhaseLoading, Steps: spec.Steps})
 	if err := r.Load(ctx, spec.Model); err != nil {
@@ -105,7 +105,7 @@ func (r *Runtime) Generate(ctx context.Context, spec api.ImageSpec, sink runner.
 		if err != nil {
 			return runner.Made{}, err
 		}
-		if err := sink.Image(i, spec.Seed+int64(i), picture); err != nil {
+		if err := sink.Image(runner.Finished{Index: i, Seed: spec.Seed + int64(i), Picture: picture}); err != nil {
 			return runner.Made{}, err
 		}
 		clock.lap(&clock.times.Decode)

@@ -7,6 +7,7 @@
 //	fake:panic=N        a panic before step N
 //	fake:hang=N         silence from step N on, but cancel still works
 //	fake:ignore-cancel  cancel is ignored
+//	fake:flag           the safety checker objects
 //	fake:oom            an out-of-memory error
 //	fake:fail=N         an ordinary failure before step N
 package fake
@@ -51,15 +52,18 @@ func (r *Runtime) Describe() (api.Runtime, error) {
 		Name:       "fake",
 		Version:    "1",
 		Schedulers: []string{"DDIMScheduler", "EulerDiscreteScheduler"},
-		Features:   []string{"txt2img", "lora", "preview"},
-		MaxPixels:  1 << 20,
-		SizeStep:   8,
+		Features: []string{
+			api.FeatureTxt2Img, api.FeatureImg2Img, api.FeatureInpaint, api.FeatureLoRA, api.FeaturePreview,
+			api.FeatureClipSkip, api.FeatureTokenMerging,
+		},
+		MaxPixels: 1 << 20,
+		SizeStep:  8,
 	}
 	for _, name := range r.options.Models {
 		info.Models = append(info.Models, api.Model{
 			Name: name, Architecture: "fake", Digest: digest(name),
 			Width: 128, Height: 128, Steps: 10, GuidanceScale: 5, Scheduler: "DDIMScheduler",
-			LoRAs: []api.Adapter{{Name: "fake-lora", Digest: digest("fake-lora")}},
+			LoRAs: []api.Adapter{{Name: "fake-lora", Digest: digest("fake-lora")}}, SafetyChecker: true, TextLayers: 12,
 		})
 	}
 	return info, nil
@@ -83,7 +87,7 @@ func (r *Runtime) Load(_ context.Context, model string) error {
 }
 
 // Generate implements runner.Runtime.
-func (r *Runtime) Generate(ctx context.Context, spec api.ImageSpec, sink runner.Sink) (runner.Made, error) {
+func (r *Runtime) Generate(ctx context.Context, spec api.ImageSpec, inputs runner.Inputs, sink runner.Sink) (runner.Made, error) {
 	o, err := parseOrders(spec.Prompt)
 	if err != nil {
 		return runner.Made{}, err
@@ -94,17 +98,17 @@ func (r *Runtime) Generate(ctx context.Context, spec api.ImageSpec, sink runner.
 	started := time.Now()
 	for i := range spec.N {
 		seed := spec.Seed + int64(i)
-		picture := paint(spec, seed)
-		if err := o.sample(ctx, i, spec.Steps, picture, sink); err != nil {
+		picture := paint(spec, inputs, seed)
+		if err := o.sample(ctx, i, spec.EffectiveSteps(), picture, sink); err != nil {
 			return runner.Made{}, err
 		}
-		if err := sink.Image(i, seed, picture); err != nil {
+		if err := sink.Image(runner.Finished{Index: i, Seed: seed, Picture: picture, Flagged: o.flag && spec.SafetyCheck}); err != nil {
 			return runner.Made{}, err
 		}
 	}
 	took := time.Since(started).Seconds()
 	made := runner.Made{
-		Scheduler: spec.Scheduler, Steps: spec.Steps, ModelDigest: digest(spec.Model), Device: "cpu",
+		Scheduler: spec.Scheduler, Steps: spec.EffectiveSteps(), Safety: safety(spec), ModelDigest: digest(spec.Model), Device: "cpu",
 		LoRADigests: map[string]string{}, Timings: api.Timings{Sample: took, Total: took},
 	}
 	for _, l := range spec.LoRAs {
@@ -117,7 +121,7 @@ func (r *Runtime) Generate(ctx context.Context, spec api.ImageSpec, sink runner.
 type orders struct {
 	stepTime                  time.Duration
 	crash, panics, hang, fail int
-	ignoreCancel, oom         bool
+	ignoreCancel, oom, flag   bool
 }
 
 func parseOrders(prompt string) (orders, error) {
@@ -144,6 +148,8 @@ func parseOrders(prompt string) (orders, error) {
 			o.ignoreCancel = true
 		case "oom":
 			o.oom = true
+		case "flag":
+			o.flag = true
 		default:
 			err = fmt.Errorf("unknown order")
 		}
@@ -190,6 +196,14 @@ func (o orders) misbehave(ctx context.Context, step int) error {
 	return nil
 }
 
+// safety pretends to have checked: the fake model comes with a fake checker.
+func safety(spec api.ImageSpec) api.Safety {
+	if spec.SafetyCheck {
+		return api.SafetyChecked
+	}
+	return api.SafetyOff
+}
+
 func wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -202,12 +216,15 @@ func wait(ctx context.Context, d time.Duration) error {
 }
 
 // paint draws a gradient whose colours follow from the seed, the prompt and the adapters.
-func paint(spec api.ImageSpec, seed int64) image.Image {
+func paint(spec api.ImageSpec, inputs runner.Inputs, seed int64) image.Image {
 	key := fmt.Sprintf("%d %q %q %s %d %g", seed, spec.Prompt, spec.NegativePrompt, spec.Scheduler, spec.Steps, spec.GuidanceScale)
 	for _, l := range spec.LoRAs {
 		if l.Weight != 0 {
 			key += fmt.Sprintf(" %s:%g", l.Name, l.Weight)
 		}
+	}
+	if inputs.Init != nil {
+		key += fmt.Sprintf(" %x %g %s", sha256.Sum256(inputs.Init.Pix), spec.Strength, spec.Mode)
 	}
 	h := sha256.Sum256([]byte(key))
 	picture := image.NewNRGBA(image.Rect(0, 0, spec.Width, spec.Height))

@@ -1,0 +1,62 @@
+package coordinator
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/easelgrid/easel/api"
+)
+
+func TestInputsAreGivenToTheAttemptAndGoWithTheJob(t *testing.T) {
+	w := newWorld(t)
+	n := w.node()
+	start := picture(7)
+	body, err := json.Marshal(api.JobRequest{Prompt: "a red circle", InitImage: start})
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := w.submit(string(body))
+	a := n.assigned()
+	in := a.Spec.InitImage
+	if in == nil || in.SHA256 != hashHex(start) || in.Bytes != int64(len(start)) || a.Spec.Strength != 0.8 {
+		t.Fatalf("assigned %+v", a.Spec)
+	}
+	at := strings.ReplaceAll(a.Inputs, "{sha256}", in.SHA256)
+	for _, c := range []struct {
+		name, path, ticket string
+		status             int
+	}{
+		{"no ticket", at, "", 401},
+		{"an API key", at, "Bearer " + w.key, 401},
+		{"another attempt", strings.ReplaceAll(at, "/attempts/1/", "/attempts/2/"), "Bearer " + a.Ticket, 409},
+		{"another picture", strings.ReplaceAll(a.Inputs, "{sha256}", hashHex([]byte("x"))), "Bearer " + a.Ticket, 404},
+		{"a path", strings.ReplaceAll(a.Inputs, "{sha256}", "..%2f..%2fkeys"), "Bearer " + a.Ticket, 404},
+		{"fine", at, "Bearer " + a.Ticket, 200},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := w.call("GET", c.path, "", "Authorization", c.ticket)
+			if got.status != c.status || c.status == 200 && string(got.body) != string(start) {
+				t.Errorf("got %d %.100s, want %d", got.status, got.body, c.status)
+			}
+		})
+	}
+	kept := func() []string {
+		files, err := filepath.Glob(filepath.Join(w.dir, "artifacts", "inputs", job.ID, "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return files
+	}
+	n.fail(a.Attempt, api.CodeRuntimeCrashed)
+	n.settled(a.Attempt)
+	if len(kept()) != 1 {
+		t.Errorf("after a lost attempt there are %v, want the picture for the next one", kept())
+	}
+	w.call("DELETE", "/easel/v1/jobs/"+job.ID, "")
+	w.reach(job.ID, func(j api.Job) bool { return j.State == api.StateCanceled })
+	if len(kept()) != 0 {
+		t.Errorf("after the job there are %v", kept())
+	}
+}

@@ -26,11 +26,16 @@ func (portable) fill(dst []float32, b View, transposed bool) {
 	}
 }
 
-func (portable) multiply(c, a View, b *Operand, bias []float32) {
+func (portable) scratch(rows, k int) int { return rows * k }
+
+func (portable) multiply(c View, a Patches, b *Operand, bias, scratch []float32) {
 	c.set(bias)
-	if c.Rows == 0 || b.N == 0 || b.K == 0 {
-		return
+	data, stride := scratch, b.K
+	if a.Runs == 1 && a.Lines == 1 {
+		data, stride = a.Data[a.From*a.PixelStep:], a.PixelStep
+	} else {
+		a.write(data, c.Rows)
 	}
 	gonum.Implementation{}.Sgemm(blas.NoTrans, blas.NoTrans, c.Rows, b.N, b.K,
-		1, a.Data, a.Stride, b.data, b.N, 1, c.Data, c.Stride)
+		1, data, stride, b.data, b.N, 1, c.Data, c.Stride)
 }

@@ -1,9 +1,8 @@
 // Package matrix is the one door to matrix products of float32 in the engine.
 //
-// Behind it stand two implementations: gonum's Sgemm, which runs everywhere, and a kernel of AVX2 vectors,
-// which is built with GOEXPERIMENT=simd on amd64 and used where the processor has AVX2 and FMA. Every element
-// of a product is summed over k from 0 upwards, in one order, however the rows are divided among calls. So a
-// result does not depend on GOMAXPROCS.
+// Behind it stand two implementations: gonum's Sgemm, which runs everywhere, and a kernel of AVX2 and FMA
+// instructions, which is used where the processor has them. Every element of a product is summed over k from 0
+// upwards, in one order, however the rows are divided among calls. So a result does not depend on GOMAXPROCS.
 package matrix
 
 import "fmt"
@@ -38,6 +37,13 @@ func (v View) set(row []float32) {
 	}
 }
 
+// check panics where v reaches over its data.
+func (v View) check() {
+	if v.Rows > 0 && v.Cols > 0 {
+		_ = v.Data[(v.Rows-1)*v.Stride+v.Cols-1]
+	}
+}
+
 // Operand is a right-hand matrix of K rows and N columns, kept in the order in which the product reads it.
 type Operand struct {
 	K, N int
@@ -52,15 +58,26 @@ type door interface {
 	size(k, n int) int
 	// fill stores b in dst; transposed means that b is n x k.
 	fill(dst []float32, b View, transposed bool)
+	// scratch is the number of floats of memory that a product of that many rows of patches needs.
+	scratch(rows, k int) int
 	// multiply computes c = a*b + bias, bias being one value per column or nil.
-	multiply(c, a View, b *Operand, bias []float32)
+	multiply(c View, a Patches, b *Operand, bias, scratch []float32)
 }
 
 // active is the fastest implementation of this build on this processor.
-var active = choose()
+var active = fastest()
+
+func fastest() door {
+	all := doors()
+	return all[len(all)-1]
+}
 
 // Name tells which implementation is in use: "gonum" or "avx2".
 func Name() string { return active.name() }
+
+// Vectors tells whether the implementation in use is one of AVX2 instructions, so that the layers between the products
+// choose the same.
+func Vectors() bool { return active.name() == "avx2" }
 
 // Names lists the implementations of this build that this processor can run, slowest first.
 func Names() []string {
@@ -94,13 +111,13 @@ func New(b View, transposed bool) *Operand {
 	}
 	o := Place(make([]float32, active.size(k, n)), k, n)
 	o.Fill(b, transposed)
-	return o
+	return &o
 }
 
 // Place makes an operand of k x n in the caller's memory, which holds at least Size(k, n) floats. Its
 // contents are undefined until Fill.
-func Place(memory []float32, k, n int) *Operand {
-	return &Operand{K: k, N: n, data: memory[:active.size(k, n)]}
+func Place(memory []float32, k, n int) Operand {
+	return Operand{K: k, N: n, data: memory[:active.size(k, n)]}
 }
 
 // Fill replaces the operand's contents by b, which is K x N, or N x K when transposed.
@@ -109,4 +126,27 @@ func (o *Operand) Fill(b View, transposed bool) { active.fill(o.data, b, transpo
 // Multiply computes c = a*b + bias. a is M x K, b is K x N, c is M x N and must not overlap a. bias has one
 // value per column, or is nil. It runs on the calling goroutine; callers that divide the rows of a among
 // goroutines get the same bits.
-func Multiply(c, a View, b *Operand, bias []float32) { active.multiply(c, a, b, bias) }
+func Multiply(c, a View, b *Operand, bias []float32) {
+	if c.Rows == 0 || b.N == 0 {
+		return
+	}
+	if b.K == 0 {
+		c.set(bias)
+		return
+	}
+	Convolve(c, Rows(a), b, bias, nil)
+}
+
+// Scratch returns the number of floats that Convolve needs for patches of k floats.
+func Scratch(rows, k int) int { return active.scratch(rows, k) }
+
+// Convolve is Multiply for a left-hand side of patches, of which c's rows are a.From and on. Patches of one run need
+// no scratch memory.
+func Convolve(c View, a Patches, b *Operand, bias, scratch []float32) {
+	if a.Runs*a.Run != b.K || c.Cols != b.N {
+		panic(fmt.Sprintf("matrix: patches of %d times an operand of %d x %d into %d columns", a.Runs*a.Run, b.K, b.N, c.Cols))
+	}
+	a.check(c.Rows)
+	c.check()
+	active.multiply(c, a, b, bias, scratch)
+}

@@ -71,7 +71,7 @@ func TestProductIsThatOfFloat64(t *testing.T) {
 						view = Dense(transpose(b, s.k, s.n), s.n, s.k)
 					}
 					c := make([]float32, s.m*s.n)
-					d.multiply(Dense(c, s.m, s.n), Dense(a, s.m, s.k), operand(d, view, transposed), bias)
+					d.multiply(Dense(c, s.m, s.n), Rows(Dense(a, s.m, s.k)), operand(d, view, transposed), bias, nil)
 					for i, want := range reference(a, b, bias, s.m, s.n, s.k) {
 						if math.Abs(float64(c[i])-want) > 2e-6*float64(s.k+10) {
 							t.Fatalf("element %d is %g, want %g", i, c[i], want)
@@ -91,7 +91,7 @@ func TestStridesLeaveTheGapsAlone(t *testing.T) {
 			a, b := random(r, m*stride), random(r, k*stride)
 			c := slices.Repeat([]float32{7}, m*stride)
 			view := View{Data: b, Rows: k, Cols: n, Stride: stride}
-			d.multiply(View{c, m, n, stride}, View{a, m, k, stride}, operand(d, view, false), nil)
+			d.multiply(View{c, m, n, stride}, Rows(View{a, m, k, stride}), operand(d, view, false), nil, nil)
 			for i := range m {
 				for j := range stride {
 					want := 7.0
@@ -119,12 +119,12 @@ func TestBitsDependNeitherOnRowsNorOnProcessors(t *testing.T) {
 			a, b := Dense(random(r, m*k), m, k), operand(d, Dense(random(r, k*n), k, n), false)
 			whole, parts := make([]float32, m*n), make([]float32, m*n)
 			runtime.GOMAXPROCS(1)
-			d.multiply(Dense(whole, m, n), a, b, nil)
+			d.multiply(Dense(whole, m, n), Rows(a), b, nil, nil)
 			runtime.GOMAXPROCS(4)
 			c := Dense(parts, m, n)
 			for from := 0; from < m; from += 48 {
 				to := min(from+48, m)
-				d.multiply(c.Slice(from, to), a.Slice(from, to), b, nil)
+				d.multiply(c.Slice(from, to), Rows(a.Slice(from, to)), b, nil, nil)
 			}
 			if !slices.Equal(whole, parts) {
 				t.Fatal("the product in parts differs from the whole")
@@ -146,7 +146,7 @@ func BenchmarkMultiply(b *testing.B) {
 				a, w := Dense(random(r, s.m*s.k), s.m, s.k), operand(d, Dense(random(r, s.k*s.n), s.k, s.n), false)
 				c := Dense(make([]float32, s.m*s.n), s.m, s.n)
 				for b.Loop() {
-					d.multiply(c, a, w, nil)
+					d.multiply(c, Rows(a), w, nil, nil)
 				}
 				flop := 2 * float64(s.m) * float64(s.n) * float64(s.k) * float64(b.N)
 				b.ReportMetric(flop/b.Elapsed().Seconds()/1e9, "GFLOP/s")

@@ -3,7 +3,15 @@ package nn
 import (
 	"fmt"
 	"math"
+
+	"github.com/easelgrid/easel/runner/builtin/matrix"
 )
+
+// lanes is the number of values that one instruction of vectors takes.
+const lanes = 8
+
+// vectors tells whether the functions of AVX2 instructions are used; it goes with the choice of matrix products.
+func vectors() bool { return matrix.Vectors() }
 
 // Activation changes values in place.
 type Activation func(x []float32)
@@ -26,16 +34,20 @@ func ActivationNamed(name string) (Activation, error) {
 }
 
 // SiLU is x * sigmoid(x) (Elfwing, Uchibe and Doya 2017, arXiv:1702.03118).
-func SiLU(x []float32) {
-	for i, v := range x {
-		x[i] = v / (1 + exp(-v))
-	}
-}
+func SiLU(x []float32) { sigmoid(x, 1) }
 
 // QuickGELU is x * sigmoid(1.702 x) (Hendrycks and Gimpel 2016, arXiv:1606.08415).
-func QuickGELU(x []float32) {
-	for i, v := range x {
-		x[i] = v / (1 + exp(-1.702*v))
+func QuickGELU(x []float32) { sigmoid(x, 1.702) }
+
+// sigmoid multiplies x by the sigmoid of factor x.
+func sigmoid(x []float32, factor float32) {
+	done := 0
+	if vectors() && len(x) >= lanes {
+		done = len(x) / lanes * lanes
+		sigmoid8(&x[0], done, factor)
+	}
+	for i, v := range x[done:] {
+		x[done+i] = v / (1 + exp(-factor*v))
 	}
 }
 
@@ -64,16 +76,26 @@ func gelu(x float32) float32 {
 
 // GEGLU halves the channels: the first half times GELU of the second (Shazeer 2020, arXiv:2002.05202).
 func GEGLU(m *Arena, x Tensor) Tensor {
-	half := x.C / 2
-	out := m.Tensor(x.N, x.H, x.W, half)
-	parallel(workers(len(out.Data)*32), x.N*x.H*x.W, func(_, p int) {
-		value, gate := x.Data[p*x.C:p*x.C+half], x.Data[p*x.C+half:(p+1)*x.C]
-		to := out.Data[p*half : (p+1)*half]
-		for i, v := range value {
-			to[i] = v * gelu(gate[i])
-		}
-	})
+	out := m.Tensor(x.N, x.H, x.W, x.C/2)
+	m.gate = gate{out, x}
+	m.parallel(elementWorkers(len(out.Data)*32), out.Pixels(), &m.gate)
 	return out
+}
+
+// gate is the job of GEGLU: a pixel is a task.
+type gate struct{ out, x Tensor }
+
+func (g *gate) do(_, p int) {
+	half := g.out.C
+	value, gate := g.x.Data[p*2*half:p*2*half+half], g.x.Data[p*2*half+half:(p+1)*2*half]
+	to := g.out.Data[p*half : (p+1)*half]
+	if vectors() && half%lanes == 0 {
+		geglu8(&to[0], &value[0], &gate[0], half)
+		return
+	}
+	for i, v := range value {
+		to[i] = v * gelu(gate[i])
+	}
 }
 
 // exp is e^x with a relative error below 2e-7, 0 below -87.3 and held at e^88 above. x = n ln 2 + r with |r|

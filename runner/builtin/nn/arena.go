@@ -6,6 +6,14 @@ type Arena struct {
 	slabs [][]float32
 	slab  int // index of the slab that is being lent from
 	used  int // floats lent from it
+
+	crew crew
+	sums []float64
+	// One of each kind of job is enough: an operation ends before the next begins.
+	product   product
+	attention attention
+	normalise normalise
+	gate      gate
 }
 
 // slabSize is the least number of floats that the arena asks the system for: 4 MiB.
@@ -45,4 +53,12 @@ func (m *Arena) Floats(n int) []float32 {
 // Tensor lends a tensor.
 func (m *Arena) Tensor(n, h, w, c int) Tensor {
 	return Tensor{Data: m.Floats(n * h * w * c), N: n, H: h, W: w, C: c}
+}
+
+// doubles lends n float64 until the next call.
+func (m *Arena) doubles(n int) []float64 {
+	if len(m.sums) < n {
+		m.sums = make([]float64, n)
+	}
+	return m.sums[:n]
 }

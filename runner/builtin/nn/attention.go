@@ -17,35 +17,42 @@ func Attention(m *Arena, q, k, v Tensor, heads int, causal bool) Tensor {
 	out := m.Tensor(q.N, q.H, q.W, v.C)
 	mark := m.Mark()
 	defer m.Release(mark)
-	a := newAttention(m, out, q, k, v, heads, causal)
+	a := &m.attention
+	a.begin(m, out, q, k, v, heads, causal)
 	cost := q.N * a.t * a.s * q.C * 2
-	parallel(workers(cost), q.N*heads, func(_, i int) { a.prepare(i) })
-	pieces := (a.t + attentionRows - 1) / attentionRows
 	limit := workers(cost)
-	scores := m.Floats(limit * attentionRows * a.s)
-	parallel(limit, q.N*heads*pieces, func(worker, i int) {
-		mine := scores[worker*attentionRows*a.s : (worker+1)*attentionRows*a.s]
-		a.rows(mine, i/pieces, i%pieces*attentionRows)
-	})
+	a.preparing = true
+	m.parallel(limit, q.N*heads, a)
+	a.preparing = false
+	a.scores = m.Floats(limit * attentionRows * a.stride)
+	m.parallel(limit, q.N*heads*a.pieces, a)
 	return out
 }
 
-// attention is the state of one call.
+// attention is the job of one call. First each head's keys and values are brought into the order that products read, then
+// a piece of the queries of one head is a task.
 type attention struct {
 	out, q, k, v Tensor
 	t, s         int // numbers of queries and keys
+	stride       int // s rounded up to whole vectors
+	pieces       int // of the queries
 	heads, dim   int
 	causal       bool
-	keys, values []*matrix.Operand // per picture and head
+	preparing    bool
+	keys, values []matrix.Operand // per picture and head
+	scores       []float32        // per worker
 }
 
-func newAttention(m *Arena, out, q, k, v Tensor, heads int, causal bool) *attention {
-	a := &attention{out: out, q: q, k: k, v: v, t: q.H * q.W, s: k.H * k.W, heads: heads, dim: q.C / heads, causal: causal}
+func (a *attention) begin(m *Arena, out, q, k, v Tensor, heads int, causal bool) {
+	keys, values := a.keys[:0], a.values[:0]
+	*a = attention{out: out, q: q, k: k, v: v, t: q.H * q.W, s: k.H * k.W, heads: heads, dim: q.C / heads, causal: causal}
+	a.stride = (a.s + lanes - 1) / lanes * lanes
+	a.pieces = (a.t + attentionRows - 1) / attentionRows
 	for range q.N * heads {
-		a.keys = append(a.keys, matrix.Place(m.Floats(matrix.Size(a.dim, a.s)), a.dim, a.s))
-		a.values = append(a.values, matrix.Place(m.Floats(matrix.Size(a.s, a.dim)), a.s, a.dim))
+		keys = append(keys, matrix.Place(m.Floats(matrix.Size(a.dim, a.s)), a.dim, a.s))
+		values = append(values, matrix.Place(m.Floats(matrix.Size(a.s, a.dim)), a.s, a.dim))
 	}
-	return a
+	a.keys, a.values = keys, values
 }
 
 // head views the channels of head i%heads in rows [from, from+n) of picture i/heads.
@@ -54,30 +61,44 @@ func (a *attention) head(x Tensor, i, from, n int) matrix.View {
 	return matrix.View{Data: x.Data[at:], Rows: n, Cols: a.dim, Stride: x.C}
 }
 
-func (a *attention) prepare(i int) {
-	a.keys[i].Fill(a.head(a.k, i, 0, a.s), true)
-	a.values[i].Fill(a.head(a.v, i, 0, a.s), false)
+func (a *attention) do(worker, i int) {
+	if a.preparing {
+		a.keys[i].Fill(a.head(a.k, i, 0, a.s), true)
+		a.values[i].Fill(a.head(a.v, i, 0, a.s), false)
+		return
+	}
+	size := attentionRows * a.stride
+	a.rows(a.scores[worker*size:(worker+1)*size], i/a.pieces, i%a.pieces*attentionRows)
 }
 
 // rows computes one piece of the queries of one head.
 func (a *attention) rows(scores []float32, i, from int) {
 	n := min(attentionRows, a.t-from)
-	p := matrix.Dense(scores, n, a.s)
-	matrix.Multiply(p, a.head(a.q, i, from, n), a.keys[i], nil)
+	p := matrix.View{Data: scores, Rows: n, Cols: a.s, Stride: a.stride}
+	matrix.Multiply(p, a.head(a.q, i, from, n), &a.keys[i], nil)
 	scale := float32(1 / math.Sqrt(float64(a.dim)))
 	for r := range n {
-		row := scores[r*a.s : (r+1)*a.s]
+		seen := a.s
 		if a.causal {
-			clear(row[min(from+r+1, a.s):])
-			row = row[:min(from+r+1, a.s)]
+			seen = min(from+r+1, a.s)
 		}
-		softmax(row, scale)
+		softmax(scores[r*a.stride:(r+1)*a.stride], seen, scale)
 	}
-	matrix.Multiply(a.head(a.out, i, from, n), p, a.values[i], nil)
+	matrix.Multiply(a.head(a.out, i, from, n), p, &a.values[i], nil)
 }
 
-// softmax replaces x by e^(scale x) divided by their sum.
-func softmax(x []float32, scale float32) {
+// softmax replaces the first n of x by e^(scale x) divided by their sum, and the others, at most one vector less one or
+// those that causality hides, by 0.
+func softmax(x []float32, n int, scale float32) {
+	if vectors() {
+		for i := n; i < len(x); i++ {
+			x[i] = float32(math.Inf(-1))
+		}
+		softmax8(&x[0], len(x), scale)
+		return
+	}
+	clear(x[n:])
+	x = x[:n]
 	top := x[0]
 	for _, v := range x {
 		top = max(top, v)

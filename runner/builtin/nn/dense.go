@@ -86,58 +86,81 @@ func (d *Dense) fill(w []float32) {
 func (d *Dense) size(side int) int { return (side+d.pad+d.padEnd-d.Kernel)/d.stride + 1 }
 
 // Forward applies the layer to x, which has In channels.
-func (d *Dense) Forward(m *Arena, x Tensor) Tensor {
-	return d.forward(m, x, d.bias)
-}
-
-// ForwardShifted applies the layer and adds shift, one value per channel, to every pixel.
-func (d *Dense) ForwardShifted(m *Arena, x Tensor, shift []float32) Tensor {
-	bias := m.Floats(d.Out)
-	copy(bias, d.bias)
-	for i, v := range shift {
-		bias[i] += v
-	}
-	return d.forward(m, x, bias)
-}
+func (d *Dense) Forward(m *Arena, x Tensor) Tensor { return d.forward(m, x, d.bias) }
 
 func (d *Dense) forward(m *Arena, x Tensor, bias []float32) Tensor {
 	out := m.Tensor(x.N, d.size(x.H), d.size(x.W), d.Out)
-	d.apply(m, out, x, bias)
+	mark := m.Mark()
+	defer m.Release(mark)
+	if d.Kernel == 1 && d.stride == 1 {
+		d.apply(m, out, x, matrix.Rows(matrix.Dense(x.Data, x.Pixels(), x.C)), bias)
+		return out
+	}
+	f := d.framed(m, x)
+	d.apply(m, out, x, d.patches(f, out), bias)
 	return out
 }
 
-// apply divides the output's pixels into chunks. The chunk's size depends on the layer alone, and a chunk's
-// patches fit into the second-level cache.
-func (d *Dense) apply(m *Arena, out, x Tensor, bias []float32) {
+// forwardFramed applies a convolution to a frame that was made for it, and adds shift, one value per channel or nil,
+// to every pixel.
+func (d *Dense) forwardFramed(m *Arena, f framed, shift []float32) Tensor {
+	h, w := f.H-f.before-f.after, f.W-f.before-f.after
+	out := m.Tensor(f.N, d.size(h), d.size(w), d.Out)
+	mark := m.Mark()
+	defer m.Release(mark)
+	bias := d.bias
+	if shift != nil {
+		bias = m.Floats(d.Out)
+		sum(bias, d.bias, shift)
+	}
+	d.apply(m, out, f.Tensor, d.patches(f, out), bias)
+	return out
+}
+
+// product is the job of a layer: a chunk of rows is a task.
+type product struct {
+	out            matrix.View
+	patches        matrix.Patches
+	weights        *matrix.Operand
+	bias, scratch  []float32
+	rows, perChunk int
+}
+
+func (p *product) do(worker, i int) {
+	from := i * p.rows
+	a := p.patches
+	a.From = from
+	scratch := p.scratch[worker*p.perChunk : (worker+1)*p.perChunk]
+	matrix.Convolve(p.out.Slice(from, min(from+p.rows, p.out.Rows)), a, p.weights, p.bias, scratch)
+}
+
+// apply divides the output's pixels into chunks.
+func (d *Dense) apply(m *Arena, out, x Tensor, patches matrix.Patches, bias []float32) {
 	if x.C != d.In {
 		panic(fmt.Sprintf("nn: a layer of %d channels got a tensor of %s", d.In, x.Shape()))
 	}
 	k := d.In * d.Kernel * d.Kernel
-	rows := chunkRows(k, d.Out)
 	total := out.Pixels()
 	limit := workers(total * k * d.Out)
-	mark := m.Mark()
-	defer m.Release(mark)
-	var patches []float32
-	if d.Kernel > 1 {
-		patches = m.Floats(limit * rows * k)
+	p := &m.product
+	*p = product{out: matrix.Dense(out.Data, total, d.Out), patches: patches, weights: d.weights, bias: bias, rows: chunkRows(total, k, d.Out, limit)}
+	if patches.Runs > 1 {
+		p.perChunk = matrix.Scratch(p.rows, k)
+		p.scratch = m.Floats(limit * p.perChunk)
 	}
-	c, a := matrix.Dense(out.Data, total, d.Out), matrix.Dense(x.Data, x.Pixels(), x.C)
-	parallel(limit, (total+rows-1)/rows, func(worker, i int) {
-		from, to := i*rows, min((i+1)*rows, total)
-		if d.Kernel == 1 {
-			matrix.Multiply(c.Slice(from, to), a.Slice(from, to), d.weights, bias)
-			return
-		}
-		mine := patches[worker*rows*k : (worker+1)*rows*k]
-		d.gather(mine, out, x, from, to)
-		matrix.Multiply(c.Slice(from, to), matrix.Dense(mine, to-from, k), d.weights, bias)
-	})
+	m.parallel(limit, (total+p.rows-1)/p.rows, p)
 }
 
-// chunkRows is the number of pixels that one call to the product handles: enough to be worth the call, few
-// enough that their patches stay in the cache. A multiple of 12 suits the kernels.
-func chunkRows(k, n int) int {
+// chunkRows is the number of pixels that one call to the product handles: enough to be worth the call, few enough that
+// the workers end at about the same time, and where patches are written down, that they stay in the cache. A multiple of
+// 12 suits the kernels.
+func chunkRows(total, k, n, limit int) int {
+	if vectors() {
+		if limit == 1 {
+			return max(total, 1)
+		}
+		return max(24, min(384, total/(4*limit))/12*12)
+	}
 	const floats = 64 << 10
 	return max(12, min(192, floats/k, 1<<20/(k*n))/12*12)
 }

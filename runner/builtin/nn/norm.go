@@ -15,41 +15,77 @@ type GroupNorm struct {
 const statRows = 256
 
 // Forward normalises x.
-func (g *GroupNorm) Forward(m *Arena, x Tensor) Tensor { return g.forward(m, x, false) }
-
-// ForwardSiLU normalises x and applies SiLU.
-func (g *GroupNorm) ForwardSiLU(m *Arena, x Tensor) Tensor { return g.forward(m, x, true) }
-
-func (g *GroupNorm) forward(m *Arena, x Tensor, silu bool) Tensor {
+func (g *GroupNorm) Forward(m *Arena, x Tensor) Tensor {
 	out := m.Tensor(x.N, x.H, x.W, x.C)
+	g.forward(m, framed{Tensor: out}, x, false)
+	return out
+}
+
+// ConvolveSiLU normalises x, applies SiLU and then the layer.
+func (g *GroupNorm) ConvolveSiLU(m *Arena, x Tensor, d *Dense) Tensor {
+	return d.forwardFramed(m, g.framedSiLU(m, x, d), nil)
+}
+
+// framedSiLU normalises x and applies SiLU, into a frame for d.
+func (g *GroupNorm) framedSiLU(m *Arena, x Tensor, d *Dense) framed {
+	f := m.frame(x.N, x.H, x.W, x.C, d.pad, d.padEnd)
+	g.forward(m, f, x, true)
+	return f
+}
+
+// normalise is the job of a group normalisation. Its first half makes sums, a piece of a picture being a task, and its
+// second half the result, some lines being a task.
+type normalise struct {
+	x             Tensor
+	out           framed
+	silu          bool
+	summing       bool
+	pieces        int // per picture
+	lines         int // per task
+	sums          []float64
+	factor, shift []float32
+}
+
+func (j *normalise) do(_, i int) {
+	x := j.x
+	if j.summing {
+		n, piece, area := i/j.pieces, i%j.pieces, x.H*x.W
+		from, to := n*area+piece*statRows, n*area+min((piece+1)*statRows, area)
+		channelSums(j.sums[i*2*x.C:(i+1)*2*x.C], x.Data[from*x.C:to*x.C], x.C)
+		return
+	}
+	row := x.W * x.C
+	for line := i * j.lines; line < min((i+1)*j.lines, x.N*x.H); line++ {
+		n := line / x.H
+		factor, shift := j.factor[n*x.C:(n+1)*x.C], j.shift[n*x.C:(n+1)*x.C]
+		scaleShift(j.out.line(n, line%x.H), x.Data[line*row:(line+1)*row], factor, shift, j.silu)
+	}
+}
+
+func (g *GroupNorm) forward(m *Arena, out framed, x Tensor, silu bool) {
 	mark := m.Mark()
 	defer m.Release(mark)
 	area := x.H * x.W
 	pieces := (area + statRows - 1) / statRows
-	sums := make([]float64, x.N*pieces*2*x.C)
-	limit := workers(len(x.Data) * 16)
-	parallel(limit, x.N*pieces, func(_, i int) {
-		n, piece := i/pieces, i%pieces
-		from, to := n*area+piece*statRows, n*area+min((piece+1)*statRows, area)
-		channelSums(sums[i*2*x.C:(i+1)*2*x.C], x.Data[from*x.C:to*x.C], x.C)
-	})
-	factor, shift := m.Floats(x.N*x.C), m.Floats(x.N*x.C)
+	limit := elementWorkers(len(x.Data) * 16)
+	j := &m.normalise
+	*j = normalise{x: x, out: out, silu: silu, summing: true, pieces: pieces, sums: m.doubles(x.N * pieces * 2 * x.C)}
+	m.parallel(limit, x.N*pieces, j)
+	j.factor, j.shift = m.Floats(x.N*x.C), m.Floats(x.N*x.C)
 	for n := range x.N {
-		g.affine(factor[n*x.C:(n+1)*x.C], shift[n*x.C:(n+1)*x.C], sums[n*pieces*2*x.C:(n+1)*pieces*2*x.C], area)
+		g.affine(j.factor[n*x.C:(n+1)*x.C], j.shift[n*x.C:(n+1)*x.C], j.sums[n*pieces*2*x.C:(n+1)*pieces*2*x.C], area)
 	}
-	parallel(limit, x.N*pieces, func(_, i int) {
-		n, piece := i/pieces, i%pieces
-		from, to := (n*area+piece*statRows)*x.C, (n*area+min((piece+1)*statRows, area))*x.C
-		scaleShift(out.Data[from:to], x.Data[from:to], factor[n*x.C:(n+1)*x.C], shift[n*x.C:(n+1)*x.C])
-		if silu {
-			SiLU(out.Data[from:to])
-		}
-	})
-	return out
+	j.summing, j.lines = false, max(1, 8192/(x.W*x.C))
+	m.parallel(limit, (x.N*x.H+j.lines-1)/j.lines, j)
 }
 
 // channelSums adds up each channel and its squares: sums has x's channels, then as many for the squares.
 func channelSums(sums []float64, x []float32, channels int) {
+	if vectors() && channels%lanes == 0 {
+		sums8(&sums[0], &x[0], channels, len(x)/channels)
+		return
+	}
+	clear(sums)
 	sum, square := sums[:channels], sums[channels:2*channels]
 	for ; len(x) >= channels; x = x[channels:] {
 		for c, v := range x[:channels] {
@@ -83,13 +119,26 @@ func (g *GroupNorm) affine(factor, shift []float32, sums []float64, area int) {
 	}
 }
 
-func scaleShift(out, x, factor, shift []float32) {
+// scaleShift writes x*factor + shift, per channel, or SiLU of that.
+func scaleShift(out, x, factor, shift []float32, silu bool) {
 	channels := len(factor)
+	if vectors() && channels%lanes == 0 {
+		f := affine8
+		if silu {
+			f = affineSiLU8
+		}
+		f(&out[0], &x[0], &factor[0], &shift[0], channels, len(x)/channels)
+		return
+	}
+	whole := out
 	for ; len(x) >= channels; x, out = x[channels:], out[channels:] {
 		row := out[:channels]
 		for c, v := range x[:channels] {
 			row[c] = v*factor[c] + shift[c]
 		}
+	}
+	if silu {
+		SiLU(whole)
 	}
 }
 
@@ -104,19 +153,30 @@ func (l *LayerNorm) Forward(m *Arena, x Tensor) Tensor {
 	out := m.Tensor(x.N, x.H, x.W, x.C)
 	for p := range x.Pixels() {
 		row, to := x.Data[p*x.C:(p+1)*x.C], out.Data[p*x.C:(p+1)*x.C]
-		sum := 0.0
-		for _, v := range row {
-			sum += float64(v)
-		}
-		mean := sum / float64(x.C)
-		square := 0.0
-		for _, v := range row {
-			square += (float64(v) - mean) * (float64(v) - mean)
-		}
-		inverse := 1 / math.Sqrt(square/float64(x.C)+l.Epsilon)
+		mean, inverse := l.moments(row)
 		for c, v := range row {
 			to[c] = float32((float64(v)-mean)*inverse)*l.scale[c] + l.bias[c]
 		}
 	}
 	return out
+}
+
+// moments returns the row's mean and the inverse of its deviation.
+func (l *LayerNorm) moments(row []float32) (mean, inverse float64) {
+	n := float64(len(row))
+	if vectors() && len(row)%lanes == 0 {
+		sum, square := moments8(&row[0], len(row))
+		mean = sum / n
+		return mean, 1 / math.Sqrt(max(square/n-mean*mean, 0)+l.Epsilon)
+	}
+	sum := 0.0
+	for _, v := range row {
+		sum += float64(v)
+	}
+	mean = sum / n
+	square := 0.0
+	for _, v := range row {
+		square += (float64(v) - mean) * (float64(v) - mean)
+	}
+	return mean, 1 / math.Sqrt(square/n+l.Epsilon)
 }

@@ -34,19 +34,16 @@ func (r *Resnet) Forward(m *Arena, x, time Tensor) Tensor {
 	out := m.Tensor(x.N, x.H, x.W, r.conv2.Out)
 	mark := m.Mark()
 	defer m.Release(mark)
-	h := r.norm1.ForwardSiLU(m, x)
-	if r.time == nil {
-		h = r.conv1.Forward(m, h)
-	} else {
-		h = r.conv1.ForwardShifted(m, h, r.time.Forward(m, time).Data)
+	var shift []float32
+	if r.time != nil {
+		shift = r.time.Forward(m, time).Data
 	}
-	h = r.norm2.ForwardSiLU(m, h)
-	h = r.conv2.Forward(m, h)
+	h := r.conv1.forwardFramed(m, r.norm1.framedSiLU(m, x, r.conv1), shift)
+	h = r.conv2.forwardFramed(m, r.norm2.framedSiLU(m, h, r.conv2), nil)
 	if r.shortcut != nil {
 		x = r.shortcut.Forward(m, x)
 	}
-	copy(out.Data, h.Data)
-	out.Add(x)
+	sum(out.Data, h.Data, x.Data)
 	return out
 }
 

@@ -21,9 +21,18 @@ func (t Tensor) Pixels() int { return t.N * t.H * t.W }
 func (t Tensor) Shape() string { return fmt.Sprintf("%dx%dx%dx%d", t.N, t.H, t.W, t.C) }
 
 // Add adds x to t element by element. The shapes are the same.
-func (t Tensor) Add(x Tensor) {
-	for i, v := range x.Data {
-		t.Data[i] += v
+func (t Tensor) Add(x Tensor) { sum(t.Data, t.Data, x.Data) }
+
+// sum is dst = a + b, which have the same length.
+func sum(dst, a, b []float32) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	done := 0
+	if vectors() && len(dst) >= lanes {
+		done = len(dst) / lanes * lanes
+		sum8(&dst[0], &a[0], &b[0], done)
+	}
+	for i := done; i < len(dst); i++ {
+		dst[i] = a[i] + b[i]
 	}
 }
 

@@ -80,7 +80,7 @@ func (m *Model) Forward(ctx context.Context, a *nn.Arena, x nn.Tensor, timestep 
 	if err != nil {
 		return nn.Tensor{}, err
 	}
-	copy(out.Data, m.out.Forward(a, m.norm.ForwardSiLU(a, h)).Data)
+	copy(out.Data, m.norm.ConvolveSiLU(a, h, m.out).Data)
 	return out, nil
 }
 

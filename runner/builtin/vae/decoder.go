@@ -102,7 +102,7 @@ func (d *Decoder) Decode(ctx context.Context, m *nn.Arena, latents nn.Tensor) (n
 			return nn.Tensor{}, err
 		}
 	}
-	return m.Keep(mark, d.out.Forward(m, d.norm.ForwardSiLU(m, x))), nil
+	return m.Keep(mark, d.norm.ConvolveSiLU(m, x, d.out)), nil
 }
 
 // forward keeps only its result of what was lent since the mark.

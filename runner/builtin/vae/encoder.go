@@ -125,7 +125,7 @@ func (e *Encoder) Encode(ctx context.Context, m *nn.Arena, x nn.Tensor) (mean, d
 		}
 	}
 	x = e.middle.forward(m, x)
-	x = e.out.Forward(m, e.norm.ForwardSiLU(m, x))
+	x = e.norm.ConvolveSiLU(m, x, e.out)
 	if e.quant != nil {
 		x = e.quant.Forward(m, x)
 	}

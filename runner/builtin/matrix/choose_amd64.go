@@ -1,0 +1,11 @@
+package matrix
+
+import "golang.org/x/sys/cpu"
+
+// doors lists what this processor can do, slowest first. The flags say that the system keeps the registers, too.
+func doors() []door {
+	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
+		return []door{portable{}, vectors{}}
+	}
+	return []door{portable{}}
+}

@@ -20,10 +20,11 @@ var house = []struct {
 	{"api", nil},
 	{"api/client", []string{"api"}},
 	{"gpu", nil},
-	{"runner", []string{"api", "runner"}},
+	{"runner", []string{"api", "runner", "runner/webp"}},
 	{"runner/builtin", []string{"api", "runner", "runner/builtin", "runner/runnertest"}},
 	{"runner/fake", []string{"api", "runner", "runner/runnertest"}},
 	{"runner/runnertest", []string{"api", "runner"}},
+	{"runner/webp", nil},
 	{"agent", []string{"api", "gpu", "runner", "agent"}},
 	{"coordinator", []string{"api", "coordinator"}},
 }

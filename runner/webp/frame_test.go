@@ -63,7 +63,7 @@ func TestManyPartitions(t *testing.T) {
 	if len(f.tokens) != 8 {
 		t.Fatalf("%d partitions", len(f.tokens))
 	}
-	checkReconstruction(t, f, decodeFrame(t, f, f.encode(wholeOnly)))
+	checkReconstruction(t, f, decodeFrame(t, f, f.encode(onlyDC)))
 }
 
 func TestFirstPartitionLimit(t *testing.T) {
@@ -137,5 +137,17 @@ func TestTransformsInvert(t *testing.T) {
 				t.Fatalf("walsh gave %v for %v", b, want)
 			}
 		}
+	}
+}
+
+// What nobody can see costs next to nothing.
+func TestInvisible(t *testing.T) {
+	m := draw("noise", 320, 320)
+	seen := len(encode(t, m, Options{Quality: 80}))
+	for i := 3; i < len(m.Pix); i += 4 {
+		m.Pix[i] = 0
+	}
+	if unseen := len(encode(t, m, Options{Quality: 80})); unseen > seen/100 {
+		t.Errorf("%d bytes invisible, %d visible", unseen, seen)
 	}
 }

@@ -11,7 +11,7 @@ type argb struct {
 	width, height int
 }
 
-// Transforms of RFC 9649 section 3.5 (4 in its bitstream part): the two bits that name them.
+// Transforms of RFC 9649 section 3.5: the two bits that name them.
 const (
 	transformPredictor     = 0
 	transformSubtractGreen = 2
@@ -141,7 +141,7 @@ func (p argb) predictedStream() []byte {
 	return w.finish()
 }
 
-// image codes one entropy-coded image, RFC 9649 section 3.7.3, with one group of prefix codes and
+// image codes one entropy-coded image, RFC 9649 section 3.8.3, with one group of prefix codes and
 // without a colour cache. Only the main one says that it has no map of groups.
 func (w *bitWriter) image(p argb, main bool) {
 	w.bits(0, 1)

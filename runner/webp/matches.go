@@ -5,8 +5,9 @@ import "math/bits"
 // symbol is a pixel or, with a length, that many pixels repeated from distance pixels before.
 // The distance is already RFC 9649's distance code (section 3.6.2.2).
 type symbol struct {
-	pixel            uint32
-	length, distance int
+	pixel    uint32
+	distance int32
+	length   uint16
 }
 
 // channel gives green, red, blue and alpha, the order of the prefix codes.
@@ -36,7 +37,7 @@ func (p argb) matches() []symbol {
 			out = append(out, symbol{pixel: p.pix[i]})
 			length = 1
 		} else {
-			out = append(out, symbol{length: length, distance: p.distanceCode(distance)})
+			out = append(out, symbol{length: uint16(length), distance: int32(p.distanceCode(distance))})
 		}
 		for range length {
 			insert(i)
@@ -90,8 +91,8 @@ type prefix struct {
 	bits   int
 }
 
-func (s symbol) lengthPrefix() prefix   { return newPrefix(s.length) }
-func (s symbol) distancePrefix() prefix { return newPrefix(s.distance) }
+func (s symbol) lengthPrefix() prefix   { return newPrefix(int(s.length)) }
+func (s symbol) distancePrefix() prefix { return newPrefix(int(s.distance)) }
 
 // newPrefix is for n from 1: the two highest bits of n-1 make the symbol, the rest are extra.
 func newPrefix(n int) prefix {

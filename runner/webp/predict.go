@@ -1,7 +1,7 @@
 package webp
 
-// Prediction modes in the order of subModeProb. The first four exist for whole macroblocks too
-// (RFC 6386 sections 12.2 and 12.3); the others are for 4x4 subblocks.
+// Prediction modes in the order of subModeProb, RFC 6386 sections 11.2 to 11.5. The first four exist for whole
+// macroblocks too, the others are for 4x4 subblocks only.
 const (
 	predDC = iota
 	predTM
@@ -18,7 +18,7 @@ const (
 )
 
 // predictWhole fills the side x side square dst from the samples above and to the left of x, y in
-// rec, RFC 6386 section 12.2. What lies outside the picture is in rec's border; only DC leaves it out.
+// rec, RFC 6386 sections 12.2 and 12.3. What lies outside the picture is in rec's border; only DC leaves it out.
 func predictWhole(mode uint8, rec *plane, x, y, side int, dst []uint8) {
 	above := rec.pix[rec.at(x, y-1):][:side]
 	corner := int(rec.pix[rec.at(x-1, y-1)])
@@ -127,14 +127,24 @@ func predictSub(mode uint8, e *edge, s *[32]uint8, dst *[16]uint8) {
 	}
 }
 
-// The mode trees and their probabilities on key frames, RFC 6386 sections 11.2 and 11.3.
+// The mode trees and their probabilities on key frames, RFC 6386 sections 11.2 and 11.4.
 var (
 	lumaProb   = []uint8{145, 156, 163, 128}
 	chromaProb = []uint8{142, 114, 183}
 
-	subPath    = []branch{{0, 0}} // of the macroblock whose subblocks have modes of their own
-	lumaPath   = [wholeModes][]branch{{{0, 1}, {1, 0}, {2, 0}}, {{0, 1}, {1, 1}, {3, 1}}, {{0, 1}, {1, 0}, {2, 1}}, {{0, 1}, {1, 1}, {3, 0}}}
-	chromaPath = [wholeModes][]branch{{{0, 0}}, {{0, 1}, {1, 1}, {2, 1}}, {{0, 1}, {1, 0}}, {{0, 1}, {1, 1}, {2, 0}}}
+	subPath  = []branch{{0, 0}} // of the macroblock whose subblocks have modes of their own
+	lumaPath = [wholeModes][]branch{
+		predDC: {{0, 1}, {1, 0}, {2, 0}},
+		predVE: {{0, 1}, {1, 0}, {2, 1}},
+		predHE: {{0, 1}, {1, 1}, {3, 0}},
+		predTM: {{0, 1}, {1, 1}, {3, 1}},
+	}
+	chromaPath = [wholeModes][]branch{
+		predDC: {{0, 0}},
+		predVE: {{0, 1}, {1, 0}},
+		predHE: {{0, 1}, {1, 1}, {2, 0}},
+		predTM: {{0, 1}, {1, 1}, {2, 1}},
+	}
 
 	subModePath = [subModes][]branch{
 		predDC: {{0, 0}},

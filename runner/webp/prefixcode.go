@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// bitWriter packs numbers from the lowest bit on, RFC 9649 section 3.3.
+// bitWriter packs numbers from the lowest bit on, RFC 9649 section 3.2.
 type bitWriter struct {
 	out     []byte
 	pending uint64

@@ -56,7 +56,7 @@ func quantizerIndex(quality int) int {
 	return int(127*(1-math.Cbrt(c)) + 0.5)
 }
 
-// filterLevel is the loop filter's strength (RFC 6386 section 15.2) for a step size: it smooths steps
+// filterLevel is the loop filter's strength (RFC 6386 section 15.3) for a step size: it smooths steps
 // about as large as the quantiser can make.
 func filterLevel(index int) int {
 	level := int(acStep[index]) / 4

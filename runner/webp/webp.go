@@ -24,8 +24,10 @@ type Options struct {
 	XMP, EXIF []byte
 }
 
-// Encode writes m to w. It reports a picture without pixels or larger than MaxSize, a quality out of
-// range, a picture that does not fit the format's length fields, and the errors of w.
+// Encode writes m to w. Lossless files keep every value, also the colours below zero alpha; lossy ones
+// keep alpha exactly and may show any colour where nothing is visible. Errors are a picture without
+// pixels or larger than MaxSize, a quality out of range, a picture that does not fit the format's
+// length fields, and those of w.
 func Encode(w io.Writer, m image.Image, o Options) error {
 	if m == nil {
 		return errors.New("webp: no picture")

@@ -1,8 +1,8 @@
 #include "textflag.h"
 #include "go_asm.h"
 
-// func tile6(t *tile)
-TEXT ·tile6(SB), NOSPLIT, $0-8
+// func tile6(t *tile, c *float32, stride int)
+TEXT ·tile6(SB), NOSPLIT, $0-24
 	MOVQ t+0(FP), DI
 	MOVQ tile_a+0(DI), R8
 	MOVQ tile_a+8(DI), R9
@@ -71,8 +71,8 @@ column6:
 	DECQ DX
 	JNZ run6
 
-	MOVQ tile_c(DI), AX
-	MOVQ tile_stride(DI), BX
+	MOVQ c+8(FP), AX
+	MOVQ stride+16(FP), BX
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	VMOVUPS Y0, (AX)
@@ -105,8 +105,8 @@ column6:
 	VZEROUPPER
 	RET
 
-// func tile2(t *tile)
-TEXT ·tile2(SB), NOSPLIT, $0-8
+// func tile2(t *tile, c *float32, stride int)
+TEXT ·tile2(SB), NOSPLIT, $0-24
 	MOVQ t+0(FP), DI
 	MOVQ tile_a+0(DI), R8
 	MOVQ tile_a+8(DI), R9
@@ -143,8 +143,8 @@ column2:
 	DECQ DX
 	JNZ run2
 
-	MOVQ tile_c(DI), AX
-	MOVQ tile_stride(DI), BX
+	MOVQ c+8(FP), AX
+	MOVQ stride+16(FP), BX
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1
 	VMOVUPS Y0, (AX)

@@ -89,8 +89,7 @@ func sweep(c View, a Patches, b *Operand, k, at, run, runs int) {
 					edge(&t, c, i, j, rows, width)
 					continue
 				}
-				t.c, t.stride = &c.Data[i*c.Stride+j], 4*c.Stride
-				tile6(&t)
+				tile6(&t, &c.Data[i*c.Stride+j], 4*c.Stride)
 			}
 		}
 	}
@@ -102,11 +101,10 @@ func edge(t *tile, c View, i, j, rows, width int) {
 	for r := range rows {
 		copy(block[r*wide:], c.Data[(i+r)*c.Stride+j:(i+r)*c.Stride+j+width])
 	}
-	t.c, t.stride = &block[0], 4*wide
 	if rows <= 2 {
-		tile2(t)
+		tile2(t, &block[0], 4*wide)
 	} else {
-		tile6(t)
+		tile6(t, &block[0], 4*wide)
 	}
 	for r := range rows {
 		copy(c.Data[(i+r)*c.Stride+j:(i+r)*c.Stride+j+width], block[r*wide:])

@@ -14,6 +14,7 @@ type Arena struct {
 	attention attention
 	normalise normalise
 	gate      gate
+	merging   Merging
 }
 
 // slabSize is the least number of floats that the arena asks the system for: 4 MiB.

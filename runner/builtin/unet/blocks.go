@@ -13,6 +13,14 @@ type pass struct {
 	time  nn.Tensor // the time embedding, one row
 	text  nn.Tensor // the text encoder's states
 	skips []nn.Tensor
+
+	merging float64
+}
+
+// end lets go of what belongs to the caller.
+func (p *pass) end() {
+	clear(p.skips)
+	*p = pass{skips: p.skips[:0]}
 }
 
 // step is a residual block and, where the level has it, the transformer behind it.
@@ -33,7 +41,7 @@ func (s step) forward(p *pass, x nn.Tensor) (nn.Tensor, error) {
 	if err := p.ctx.Err(); err != nil {
 		return x, err
 	}
-	return s.attention.forward(p.m, x, p.text), nil
+	return s.attention.forward(p.m, x, p.text, p.merging), nil
 }
 
 // down is DownBlock2D or CrossAttnDownBlock2D.

@@ -126,6 +126,17 @@ func sameWidth(f *config.File, n int) int {
 	return widths[0]
 }
 
+// firstAttention is the level nearest to the picture that has attention. The middle block, at the last, has it always.
+func (c Config) firstAttention() int {
+	n := len(c.Channels)
+	for i := range n {
+		if c.DownAttention[i] || c.UpAttention[n-1-i] {
+			return i
+		}
+	}
+	return n - 1
+}
+
 // divide checks that heads and groups divide the channels.
 func (c Config) divide(f *config.File) {
 	for i, channels := range c.Channels {

@@ -12,7 +12,12 @@ import (
 
 // Model is a loaded network. It is not safe for concurrent use.
 type Model struct {
-	Config  Config
+	Config Config
+	// Merging is the part of the pixels, 0 to nn.MergeLimit, that self-attention sees merged into others in the
+	// transformers with the most pixels (Bolya and Hoffman 2023, arXiv:2303.17604). 0 merges none. It takes effect
+	// with the next Forward.
+	Merging float64
+
 	layers  map[string]*nn.Dense
 	time    *timeEmbedding
 	in, out *nn.Dense
@@ -20,6 +25,7 @@ type Model struct {
 	downs   []down
 	middle  middle
 	ups     []up
+	pass    pass // of the call that is going on, so that a call allocates nothing
 }
 
 // Open loads the network from a directory with config.json and diffusion_pytorch_model.safetensors.
@@ -67,13 +73,18 @@ func (m *Model) Forward(ctx context.Context, a *nn.Arena, x nn.Tensor, timestep 
 	if x.C != m.Config.In || text.C != m.Config.ContextWidth || x.N != text.N {
 		return nn.Tensor{}, fmt.Errorf("latents of %s and text of %s do not fit the unet", x.Shape(), text.Shape())
 	}
+	if !(m.Merging >= 0 && m.Merging <= nn.MergeLimit) {
+		return nn.Tensor{}, fmt.Errorf("merging %g of the tokens is not possible, 0 to %g is", m.Merging, nn.MergeLimit)
+	}
 	out := a.Tensor(x.N, x.H, x.W, m.Config.Out)
 	mark := a.Mark()
 	defer a.Release(mark)
 	if m.Config.CenterInput {
 		x = centered(a, x)
 	}
-	p := &pass{ctx: ctx, m: a, time: m.time.forward(a, timestep), text: text}
+	p := &m.pass
+	*p = pass{ctx: ctx, m: a, time: m.time.forward(a, timestep), text: text, skips: p.skips[:0], merging: m.Merging}
+	defer p.end()
 	h := m.in.Forward(a, x)
 	p.skips = append(p.skips, h)
 	h, err := m.blocks(p, h)

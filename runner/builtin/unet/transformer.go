@@ -7,6 +7,7 @@ type transformer struct {
 	norm    *nn.GroupNorm
 	in, out *nn.Dense
 	layers  []*layer
+	largest bool // no other transformer has more pixels
 }
 
 // Epsilons that the class fixes in code, not in the configuration.
@@ -22,6 +23,8 @@ func newTransformer(w *nn.Weights, path string, c Config, level int) *transforme
 		norm: w.GroupNorm(path+".norm", channels, c.Groups, transformerEpsilon),
 		in:   w.Linear(path+".proj_in", channels, channels),
 		out:  w.Linear(path+".proj_out", channels, channels),
+
+		largest: level == c.firstAttention(),
 	}
 	for i := range c.Depth[level] {
 		t.layers = append(t.layers, newLayer(w, nn.Indexed(path+".transformer_blocks", i), channels, c.ContextWidth, c.Heads[level]))
@@ -29,13 +32,16 @@ func newTransformer(w *nn.Weights, path string, c Config, level int) *transforme
 	return t
 }
 
-func (t *transformer) forward(m *nn.Arena, x, context nn.Tensor) nn.Tensor {
+func (t *transformer) forward(m *nn.Arena, x, context nn.Tensor, merging float64) nn.Tensor {
+	if !t.largest {
+		merging = 0
+	}
 	out := m.Tensor(x.N, x.H, x.W, x.C)
 	mark := m.Mark()
 	defer m.Release(mark)
 	h := t.in.Forward(m, t.norm.Forward(m, x))
 	for _, l := range t.layers {
-		l.forward(m, h, context)
+		l.forward(m, h, context, merging)
 	}
 	copy(out.Data, t.out.Forward(m, h).Data)
 	out.Add(x)
@@ -61,14 +67,23 @@ func newLayer(w *nn.Weights, path string, channels, context, heads int) *layer {
 	}
 }
 
-// forward changes x in place.
-func (l *layer) forward(m *nn.Arena, x, context nn.Tensor) {
+// forward changes x in place. merging is the part of the pixels that the self-attention sees merged into others.
+func (l *layer) forward(m *nn.Arena, x, context nn.Tensor, merging float64) {
 	mark := m.Mark()
 	defer m.Release(mark)
 	h := l.norm1.Forward(m, x)
-	x.Add(l.self.forward(m, h, h))
+	x.Add(selfAttention(m, l.self, h, merging))
 	x.Add(l.cross.forward(m, l.norm2.Forward(m, x), context))
 	x.Add(l.down.Forward(m, nn.GEGLU(m, l.up.Forward(m, l.norm3.Forward(m, x)))))
+}
+
+func selfAttention(m *nn.Arena, a *attention, x nn.Tensor, merging float64) nn.Tensor {
+	g := nn.Merge(m, x, merging)
+	if g == nil {
+		return a.forward(m, x, x)
+	}
+	x = g.Tokens(m, x)
+	return g.Pixels(m, a.forward(m, x, x))
 }
 
 // attention has the four projections around an attention.

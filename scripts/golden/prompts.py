@@ -106,6 +106,16 @@ def check_xl(tokenizer) -> None:
     assert embeds.shape == other.shape == (1, 154, 40) and pooled.shape == (1, 24)
 
 
+def check_clip_skip(pipe: StableDiffusionPipeline) -> None:
+    for skip in (-1, 4):
+        try:
+            prompts.encode(pipe.text_encoder, pipe.tokenizer, "red", clip_skip=skip)
+        except prompts.PromptError as fault:
+            assert str(fault) == f"got clip_skip {skip}, want 0 to 3", fault
+        else:
+            raise AssertionError(f"clip_skip {skip} was taken")
+
+
 def states(pipe: StableDiffusionPipeline) -> dict[str, torch.Tensor]:
     out = {}
     for name, (text, negative, skip) in STATES.items():
@@ -125,10 +135,11 @@ def main() -> None:
         check_case(case, pipe.tokenizer)
     check_limits()
     check_plain(pipe)
+    check_clip_skip(pipe)
     check_xl(pipe.tokenizer)
     made = states(pipe)
-    metadata = {f"{name}.{key}": str(value or "") for name, s in STATES.items() for key, value in zip(("prompt", "negative", "skip"), s)}
-    save_file(made, DATA / "states.safetensors", metadata=metadata)
+    named = {name: dict(zip(("prompt", "negative", "skip"), values)) for name, values in STATES.items()}
+    save_file(made, DATA / "states.safetensors", metadata={"prompts": json.dumps(named)})  # several keys would have no order
     (DATA / "states.safetensors").chmod(0o644)
     print({name: tuple(tensor.shape) for name, tensor in made.items()})
 

@@ -6,7 +6,6 @@ import (
 	"os"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -119,14 +118,20 @@ func TestStatesAreThoseOfTheDiffusersRuntime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"weighted", "long", "skipped"} {
+	var rows map[string]struct {
+		Prompt, Negative string
+		Skip             int
+	}
+	if err := json.Unmarshal([]byte(file.Metadata("prompts")), &rows); err != nil || len(rows) == 0 {
+		t.Fatalf("%d prompts (%v)", len(rows), err)
+	}
+	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
-			skip, _ := strconv.Atoi(file.Metadata(name + ".skip"))
-			positive, negative, err := Pair(tok, file.Metadata(name+".prompt"), file.Metadata(name+".negative"))
+			positive, negative, err := Pair(tok, row.Prompt, row.Negative)
 			if err != nil {
 				t.Fatal(err)
 			}
-			agree(t, file, name, encode(t, model, positive, skip))
+			agree(t, file, name, encode(t, model, positive, row.Skip))
 			if _, ok := file.Tensor(name + ".negative"); ok {
 				agree(t, file, name+".negative", encode(t, model, negative, 0))
 			}

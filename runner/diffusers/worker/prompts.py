@@ -164,7 +164,7 @@ def _states(text_encoder, tokenizer, c: Chunks, clip_skip: int, device) -> torch
         states = out.last_hidden_state
     else:
         model = getattr(text_encoder, "text_model", text_encoder)  # transformers 5 has no such part
-        states = model.final_layer_norm(_hidden(out, clip_skip + 1))
+        states = model.final_layer_norm(_hidden(out, clip_skip, 1))
     return _joined(c.apply(states), text_encoder.dtype)
 
 
@@ -194,7 +194,7 @@ def encode_xl(text_encoders, tokenizers, prompt: str, negative: str | None = Non
 def _states_xl(encoder, c: Chunks, clip_skip: int, device) -> tuple[torch.Tensor, torch.Tensor]:
     """States of the last layer but one, without a norm; of the second encoder also what it makes of all tokens."""
     out = _forward(encoder, c, device)
-    return _joined(c.apply(_hidden(out, clip_skip + 2)), encoder.dtype), out[0][:1]
+    return _joined(c.apply(_hidden(out, clip_skip, 2)), encoder.dtype), out[0][:1]
 
 
 def _forward(text_encoder, c: Chunks, device):
@@ -204,11 +204,12 @@ def _forward(text_encoder, c: Chunks, device):
     return text_encoder(ids, output_hidden_states=True)
 
 
-def _hidden(out, back: int) -> torch.Tensor:
-    """The states that many steps from the end, where the first are the embeddings."""
-    if back > len(out.hidden_states):
-        raise PromptError(f"got clip_skip {back - 1}, want at most {len(out.hidden_states) - 1}")
-    return out.hidden_states[-back]
+def _hidden(out, clip_skip: int, last: int) -> torch.Tensor:
+    """States counted from the end, with last for clip_skip 0; the first of all are the embeddings."""
+    most = len(out.hidden_states) - last
+    if not 0 <= clip_skip <= most:
+        raise PromptError(f"got clip_skip {clip_skip}, want 0 to {most}")
+    return out.hidden_states[-(clip_skip + last)]
 
 
 def _joined(states: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -194,19 +194,27 @@ func goldenRequest(class string) Request {
 	}
 }
 
-// walk runs the request and compares the latents of every step and, where the reference has them, the pixels.
-func walk(t *testing.T, p *Pipeline, want reference, name string, r Request) {
+// agreeThrough runs the request and compares the latents of every call and, where the reference has them, the
+// pixels.
+func agreeThrough(t *testing.T, p *Pipeline, want reference, name string, r Request) {
 	t.Helper()
-	run, err := p.newRun(r)
+	p.arena.Release(nn.Mark{})
+	text, err := p.encodeText(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	walks, err := p.walks(t.Context(), r, text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var latents []float32
-	for i := range r.Steps {
-		if err := run.step(t.Context(), i); err != nil {
-			t.Fatal(err)
+	for _, w := range walks {
+		for call := w.first; call < w.last; call++ {
+			if err := w.call(t.Context(), call); err != nil {
+				t.Fatal(err)
+			}
+			latents = append(latents, planes(w.sample)...)
 		}
-		latents = append(latents, planes(run.sample)...)
 	}
 	want.agree(t, name+".latents", latents)
 	if _, ok := want.file.Tensor(name + ".pixels"); !ok {
@@ -244,12 +252,12 @@ func (r reference) agreePixels(t *testing.T, name string, got *image.NRGBA) {
 func TestWholeRunsAreThoseOfDiffusers(t *testing.T) {
 	for _, name := range pipelines {
 		p, want := open(t, name), golden(t, name)
-		t.Run(name+" DDIM", func(t *testing.T) { walk(t, p, want, "ddim", goldenRequest(scheduler.DDIM)) })
-		t.Run(name+" Euler", func(t *testing.T) { walk(t, p, want, "euler", goldenRequest(scheduler.Euler)) })
+		t.Run(name+" DDIM", func(t *testing.T) { agreeThrough(t, p, want, "ddim", goldenRequest(scheduler.DDIM)) })
+		t.Run(name+" Euler", func(t *testing.T) { agreeThrough(t, p, want, "euler", goldenRequest(scheduler.Euler)) })
 		t.Run(name+" without guidance", func(t *testing.T) {
 			r := goldenRequest(scheduler.Euler)
 			r.GuidanceScale, r.Steps = 1, 3
-			walk(t, p, want, "unguided", r)
+			agreeThrough(t, p, want, "unguided", r)
 		})
 	}
 }
@@ -275,7 +283,51 @@ func TestLoRAsActAsInDiffusers(t *testing.T) {
 			}
 			r := goldenRequest(scheduler.Euler)
 			r.Steps = 4
-			walk(t, p, want, c.name, r)
+			agreeThrough(t, p, want, c.name, r)
 		})
 	}
+}
+
+// whole is a tensor of levels as a picture's bytes.
+func (r reference) levels(t *testing.T, name string) []byte {
+	values, _ := r.tensor(t, name)
+	out := make([]byte, len(values))
+	for i, v := range values {
+		out[i] = byte(v)
+	}
+	return out
+}
+
+func TestInitImagesAndMasksActAsInDiffusers(t *testing.T) {
+	p, want := open(t, "first"), golden(t, "pictures")
+	const width, height = 72, 64
+	init, mask := image.NewNRGBA(image.Rect(0, 0, width, height)), image.NewGray(image.Rect(0, 0, width, height))
+	for i, v := range want.levels(t, "picture") {
+		init.Pix[i/3*4+i%3], init.Pix[i/3*4+3] = v, 255
+	}
+	copy(mask.Pix, want.levels(t, "mask"))
+	for _, c := range []struct {
+		name, class string
+		strength    float64
+		mask        *image.Gray
+	}{
+		{"img2img-ddim", "DDIMScheduler", 0.7, nil},
+		{"img2img-ancestral", "EulerAncestralDiscreteScheduler", 0.5, nil},
+		{"img2img-heun", "HeunDiscreteScheduler", 0.7, nil},
+		{"img2img-all", "EulerAncestralDiscreteScheduler", 1, nil},
+		{"inpaint-ddim", "DDIMScheduler", 1, mask},
+		{"inpaint-ancestral", "EulerAncestralDiscreteScheduler", 0.7, mask},
+		{"inpaint-heun", "HeunDiscreteScheduler", 1, mask},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := goldenRequest(c.class)
+			r.Steps, r.Init, r.Mask, r.Strength = 6, init, c.mask, c.strength
+			agreeThrough(t, p, want, c.name, r)
+		})
+	}
+	t.Run("clip-skip", func(t *testing.T) {
+		r := goldenRequest("DDIMScheduler")
+		r.Steps, r.ClipSkip = 6, 1
+		agreeThrough(t, p, want, "clip-skip", r)
+	})
 }

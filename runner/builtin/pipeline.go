@@ -13,6 +13,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/easelgrid/easel/api"
 	"github.com/easelgrid/easel/runner/builtin/config"
 	"github.com/easelgrid/easel/runner/builtin/nn"
 	"github.com/easelgrid/easel/runner/builtin/scheduler"
@@ -28,6 +29,11 @@ type Pipeline struct {
 	text      *textencoder.Model
 	unet      *unet.Model
 	vae       *vae.Decoder
+	encoder   *vae.Encoder // nil until an init image needs it
+	vaeFiles  fs.FS        // where vae and encoder come from
+	vaeDir    string
+	own       *vae.Decoder // the model's own, while another is in use
+	files     fs.FS
 	schedule  scheduler.Config
 	arena     nn.Arena
 	active    []WeightedLoRA
@@ -38,7 +44,7 @@ func Open(fsys fs.FS) (*Pipeline, error) {
 	if err := checkIndex(fsys); err != nil {
 		return nil, err
 	}
-	p := &Pipeline{}
+	p := &Pipeline{files: fsys, vaeFiles: fsys, vaeDir: "vae"}
 	var err error
 	if p.tokenizer, err = tokenizer.Open(fsys, "tokenizer"); err != nil {
 		return nil, err
@@ -55,6 +61,7 @@ func Open(fsys fs.FS) (*Pipeline, error) {
 	if p.vae, err = vae.Open(fsys, "vae"); err != nil {
 		return nil, err
 	}
+	p.own = p.vae
 	return p, p.checkFit()
 }
 
@@ -105,13 +112,29 @@ func (p *Pipeline) checkFit() error {
 	return errors.Join(faults...)
 }
 
-// Schedulers lists what Request.Scheduler may name, the model's own first.
-func (p *Pipeline) Schedulers() []string {
-	if p.schedule.Class == scheduler.Euler {
-		return []string{scheduler.Euler, scheduler.DDIM}
+// UseVAE puts another VAE in place of the model's own, from a directory like its own one; nil goes back.
+// Nothing changes when it does not fit.
+func (p *Pipeline) UseVAE(files fs.FS) error {
+	if files == nil {
+		if p.vae != p.own {
+			p.vae, p.encoder, p.vaeFiles, p.vaeDir = p.own, nil, p.files, "vae"
+		}
+		return nil
 	}
-	return []string{scheduler.DDIM, scheduler.Euler}
+	other, err := vae.Open(files, ".")
+	if err != nil {
+		return err
+	}
+	if other.Config.Latent != p.unet.Config.In || other.Config.Factor() != p.own.Config.Factor() {
+		return fmt.Errorf("it has %d channels and a factor of %d, the model needs %d and %d",
+			other.Config.Latent, other.Config.Factor(), p.unet.Config.In, p.own.Config.Factor())
+	}
+	p.vae, p.encoder, p.vaeFiles, p.vaeDir = other, nil, files, "."
+	return nil
 }
+
+// Schedulers lists what Request.Scheduler may name.
+func (p *Pipeline) Schedulers() []string { return api.SchedulerNames }
 
 // NativeSize is the picture's size in pixels that the model was trained for.
 func (p *Pipeline) NativeSize() (width, height int) {

@@ -168,8 +168,8 @@ func TestWhatThePipelineSaysOfItself(t *testing.T) {
 	if w, h := p.NativeSize(); w != 64 || h != 64 {
 		t.Errorf("the native size is %d x %d", w, h)
 	}
-	if got := strings.Join(p.Schedulers(), " "); got != "DDIMScheduler EulerDiscreteScheduler" {
-		t.Errorf("the schedulers are %s", got)
+	if got := p.Schedulers(); len(got) != 18 {
+		t.Errorf("there are %d schedulers: %v", len(got), got)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/easelgrid/easel/api"
 )
 
 // Request asks for one picture.
@@ -20,8 +22,22 @@ type Request struct {
 	// GuidanceScale weighs the prompt against the negative prompt (Ho and Salimans 2022, arXiv:2207.12598).
 	// At most 1 means without guidance: the negative prompt is not used, and a step takes half the time.
 	GuidanceScale float64
-	// Scheduler is "DDIMScheduler" or "EulerDiscreteScheduler".
-	Scheduler string
+	// Scheduler is one of api.SchedulerNames.
+	Scheduler        string
+	SchedulerOptions api.SchedulerOptions
+	// ClipSkip leaves out that many of the text encoder's last layers.
+	ClipSkip int
+	// Init is what the picture is made from, of Width and Height; nil to begin with noise alone. Mask, of
+	// the same size, is white where it is painted anew; nil for everywhere. The pixels outside of it are
+	// near those of Init, not equal: they have gone through the VAE.
+	Init *image.NRGBA
+	Mask *image.Gray
+	// Strength is how much of Init is given up, more than 0 and at most 1: int(Steps*Strength) steps are made.
+	Strength float64
+	// Inversion walks Init back to the noise it comes from and makes the picture from that.
+	Inversion bool
+	// TokenMerging is the share of tokens merged in self-attention, 0 to 0.75.
+	TokenMerging float64
 	// Seed is in 0 to 2^32-1.
 	Seed int64
 	// PreviewEvery asks for a small picture at every so many steps; 0 for none.
@@ -66,7 +82,16 @@ func (p *Pipeline) check(r Request) error {
 	}
 	if !slices.Contains(p.Schedulers(), r.Scheduler) {
 		wrong("the scheduler %q is not one of %s", r.Scheduler, strings.Join(p.Schedulers(), ", "))
+	} else if err := api.Invalid(r.SchedulerOptions.Faults(r.Scheduler)); err != nil {
+		faults = append(faults, err)
 	}
+	if r.ClipSkip < 0 || r.ClipSkip > p.text.Config.Layers {
+		wrong("clip skip %d is not in 0 to %d, the layers of the text encoder", r.ClipSkip, p.text.Config.Layers)
+	}
+	if !(r.TokenMerging >= 0 && r.TokenMerging <= api.MaxTokenMerging) {
+		wrong("token merging %g is not in 0 to %g", r.TokenMerging, api.MaxTokenMerging)
+	}
+	faults = append(faults, r.checkInit()...)
 	if r.Seed < 0 || r.Seed > math.MaxUint32 {
 		wrong("the seed %d is not in 0 to %d", r.Seed, uint32(math.MaxUint32))
 	}
@@ -74,4 +99,30 @@ func (p *Pipeline) check(r Request) error {
 		wrong("a preview every %d steps is not possible", r.PreviewEvery)
 	}
 	return errors.Join(faults...)
+}
+
+// checkInit lists the faults of the init image and of what belongs to it.
+func (r Request) checkInit() []error {
+	var faults []error
+	wrong := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if r.Inversion != (r.Scheduler == api.InversionScheduler) {
+		wrong("%s is for inversion, and only that", api.InversionScheduler)
+	}
+	if r.Init == nil {
+		if r.Mask != nil || r.Inversion {
+			wrong("a mask and an inversion need an init image")
+		}
+		return faults
+	}
+	size := image.Rect(0, 0, r.Width, r.Height)
+	if r.Init.Rect != size || r.Mask != nil && r.Mask.Rect != size {
+		wrong("the init image and the mask are not of %d x %d", r.Width, r.Height)
+	}
+	if r.Mask != nil && r.Inversion {
+		wrong("an inversion takes no mask")
+	}
+	if !(r.Strength > 0 && r.Strength <= 1) || r.Steps >= 1 && r.steps() < 1 {
+		wrong("the strength %g leaves no step of %d", r.Strength, r.Steps)
+	}
+	return faults
 }

@@ -2,15 +2,9 @@ package builtin
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"image"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/easelgrid/easel/api"
@@ -24,6 +18,8 @@ type Options struct {
 	ModelDirs []string
 	// LoRADirs hold safetensors files, offered for every model; a LoRA is named like its file.
 	LoRADirs []string
+	// VAEDirs hold VAE directories, offered for every model; a VAE is named like its directory.
+	VAEDirs []string
 }
 
 // maxPixels of one image. The engine runs on the processor: more would take minutes a step.
@@ -33,9 +29,11 @@ const maxPixels = 512 * 512
 type Runtime struct {
 	info     api.Runtime
 	library  []entry
+	vaes     []vaeDir
 	loaded   string // name of the model in memory
 	pipeline *Pipeline
-	loras    map[string]*LoRA // opened so far, by name
+	loras    map[string]*LoRA // opened so far, by digest
+	vae      string           // digest of the VAE in the pipeline, "" for its own
 }
 
 // Describe says what the runtime with only the shipped model can do, without starting one.
@@ -53,15 +51,25 @@ func New(o Options) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Runtime{library: library, loras: map[string]*LoRA{}, info: api.Runtime{
+	vaes, err := findVAEs(o.VAEDirs)
+	if err != nil {
+		return nil, err
+	}
+	r := &Runtime{library: library, vaes: vaes, loras: map[string]*LoRA{}, info: api.Runtime{
 		Name:       "builtin",
 		Version:    "1 (" + matrix.Name() + ")",
-		Schedulers: (&Pipeline{}).Schedulers(),
-		Features:   []string{"txt2img", "lora", "preview"},
-		MaxPixels:  maxPixels,
-		SizeStep:   api.SizeStep,
+		Schedulers: api.SchedulerNames,
+		Features: []string{
+			api.FeatureTxt2Img, api.FeatureImg2Img, api.FeatureInpaint, api.FeatureInversion, api.FeatureLoRA,
+			api.FeaturePreview, api.FeatureClipSkip, api.FeatureTokenMerging, api.FeatureVAE,
+		},
+		MaxPixels: maxPixels,
+		SizeStep:  api.SizeStep,
 	}}
 	for _, e := range library {
+		for _, v := range vaes {
+			e.model.VAEs = append(e.model.VAEs, v.Adapter)
+		}
 		r.info.Models = append(r.info.Models, e.model)
 	}
 	return r, nil
@@ -79,7 +87,7 @@ func (r *Runtime) Load(_ context.Context, model string) error {
 	if i < 0 {
 		return r.info.Check(api.ImageSpec{Model: model})
 	}
-	r.loaded, r.pipeline = "", nil // room for the next one
+	r.loaded, r.pipeline, r.vae = "", nil, "" // room for the next one
 	pipeline, err := Open(r.library[i].files)
 	if err != nil {
 		return api.Errorf(api.CodeModelBroken, "model %s: %v", model, err)
@@ -99,9 +107,13 @@ func (r *Runtime) Generate(ctx context.Context, spec api.ImageSpec, inputs runne
 	if err != nil {
 		return runner.Made{}, err
 	}
+	vae, err := r.useVAE(spec)
+	if err != nil {
+		return runner.Made{}, err
+	}
 	clock.lap(&clock.times.Load)
 	for i := range spec.N {
-		picture, err := r.image(ctx, spec, i, sink, clock)
+		picture, err := r.image(ctx, spec, inputs, i, sink, clock)
 		if err != nil {
 			return runner.Made{}, err
 		}
@@ -112,20 +124,32 @@ func (r *Runtime) Generate(ctx context.Context, spec api.ImageSpec, inputs runne
 	}
 	model, _ := r.info.FindModel(spec.Model)
 	return runner.Made{
-		Scheduler: spec.Scheduler, Steps: spec.Steps, Device: "cpu (" + runtime.GOARCH + ", " + matrix.Name() + ")",
-		ModelDigest: model.Digest, LoRADigests: digests, Timings: clock.stop(),
+		Scheduler: spec.Scheduler, Steps: spec.EffectiveSteps(), Device: "cpu (" + runtime.GOARCH + ", " + matrix.Name() + ")",
+		ModelDigest: model.Digest, LoRADigests: digests, VAEDigest: vae, Safety: safety(spec, model), Timings: clock.stop(),
 	}, nil
 }
 
+// safety says what became of the spec's safety check. This engine has no checker: a request that asks for
+// one gets here only with a model that needs none.
+func safety(spec api.ImageSpec, model api.Model) api.Safety {
+	if spec.SafetyCheck && model.ClosedVocabulary {
+		return api.SafetyClosedVocabulary
+	}
+	return api.SafetyOff
+}
+
 // image makes image i of the spec.
-func (r *Runtime) image(ctx context.Context, spec api.ImageSpec, i int, sink runner.Sink, clock *stopwatch) (*image.NRGBA, error) {
+func (r *Runtime) image(ctx context.Context, spec api.ImageSpec, inputs runner.Inputs, i int, sink runner.Sink, clock *stopwatch) (*image.NRGBA, error) {
 	report := func(phase api.Phase, step int) {
-		sink.Progress(api.Progress{Phase: phase, Image: i, Step: step, Steps: spec.Steps})
+		sink.Progress(api.Progress{Phase: phase, Image: i, Step: step, Steps: spec.EffectiveSteps()})
 	}
 	report(api.PhaseEncoding, 0)
 	request := Request{
 		Prompt: spec.Prompt, NegativePrompt: spec.NegativePrompt, Width: spec.Width, Height: spec.Height,
-		Steps: spec.Steps, GuidanceScale: spec.GuidanceScale, Scheduler: spec.Scheduler, Seed: spec.Seed + int64(i),
+		Steps: spec.Steps, GuidanceScale: spec.GuidanceScale, Seed: spec.Seed + int64(i),
+		Scheduler: spec.Scheduler, SchedulerOptions: spec.SchedulerOptions, ClipSkip: spec.ClipSkip,
+		Init: inputs.Init, Mask: inputs.Mask, Strength: spec.Strength, Inversion: spec.Mode == api.ModeInversion,
+		TokenMerging: spec.TokenMerging,
 		PreviewEvery: sink.PreviewEvery,
 		Encoded:      func() { clock.lap(&clock.times.Encode) },
 	}
@@ -141,9 +165,29 @@ func (r *Runtime) image(ctx context.Context, spec api.ImageSpec, i int, sink run
 		return nil
 	})
 	if err != nil && ctx.Err() == nil {
-		return nil, api.Errorf(api.CodeInvalidRequest, "%v", err)
+		return nil, api.AsError(err, api.CodeInvalidRequest)
 	}
 	return picture, err
+}
+
+// useVAE puts the spec's VAE, or the model's own, into the pipeline and returns its digest if it is another.
+func (r *Runtime) useVAE(spec api.ImageSpec) (string, error) {
+	if spec.VAE == "" {
+		r.vae = ""
+		return "", r.pipeline.UseVAE(nil)
+	}
+	i := slices.IndexFunc(r.vaes, func(v vaeDir) bool { return v.Name == spec.VAE })
+	if i < 0 {
+		return "", r.info.Check(spec)
+	}
+	v := r.vaes[i]
+	if r.vae != v.Digest {
+		if err := r.pipeline.UseVAE(v.files); err != nil {
+			return "", api.Errorf(api.CodeModelBroken, "vae %s: %v", v.Name, err)
+		}
+		r.vae = v.Digest
+	}
+	return v.Digest, nil
 }
 
 // adapt makes exactly the spec's LoRAs active.
@@ -200,80 +244,4 @@ func (s *stopwatch) lap(phase *float64) {
 func (s *stopwatch) stop() api.Timings {
 	s.times.Total = time.Since(s.started).Seconds()
 	return s.times
-}
-
-// entry is a model the runtime can load.
-type entry struct {
-	model api.Model
-	files fs.FS
-	loras []loraFile
-}
-
-// loraFile is an adapter and where it is.
-type loraFile struct {
-	api.Adapter
-	files fs.FS
-	path  string
-}
-
-// findModels lists the shipped model first, then those of the options.
-func findModels(o Options) ([]entry, error) {
-	shippedLoRAs, err := findLoRAs(ShippedLoRAs())
-	if err != nil {
-		return nil, fmt.Errorf("shipped LoRAs: %w", err)
-	}
-	var local []loraFile
-	for _, dir := range o.LoRADirs {
-		found, err := findLoRAs(os.DirFS(dir))
-		if err != nil {
-			return nil, fmt.Errorf("LoRA directory %s: %w", dir, err)
-		}
-		local = append(local, found...)
-	}
-	shipped, err := newEntry(ShippedModel, Shipped(), append(shippedLoRAs, local...))
-	entries := []entry{shipped}
-	for _, dir := range o.ModelDirs {
-		e, err2 := newEntry(filepath.Base(filepath.Clean(dir)), os.DirFS(dir), local)
-		entries, err = append(entries, e), errors.Join(err, err2)
-	}
-	return entries, err
-}
-
-func newEntry(name string, files fs.FS, loras []loraFile) (entry, error) {
-	digest, err := digestTree(files)
-	if err != nil {
-		return entry{}, fmt.Errorf("model %s: %w", name, err)
-	}
-	width, height, err := nativeSize(files)
-	if err != nil {
-		return entry{}, fmt.Errorf("model %s: %w", name, err)
-	}
-	e := entry{files: files, loras: loras, model: api.Model{
-		Name: name, Architecture: "sd1", Digest: digest, Width: width, Height: height,
-		Steps: 20, GuidanceScale: 5, Scheduler: "DDIMScheduler", LoRAs: []api.Adapter{},
-	}}
-	for _, l := range loras {
-		e.model.LoRAs = append(e.model.LoRAs, l.Adapter)
-	}
-	return e, nil
-}
-
-func findLoRAs(files fs.FS) ([]loraFile, error) {
-	paths, err := fs.Glob(files, "*.safetensors")
-	if err != nil {
-		return nil, err
-	}
-	var found []loraFile
-	for _, path := range paths {
-		name := strings.TrimSuffix(path, ".safetensors")
-		if !api.PlainName(name) {
-			continue
-		}
-		digest, err := digestFile(files, path)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, loraFile{api.Adapter{Name: name, Digest: digest}, files, path})
-	}
-	return found, nil
 }

@@ -6,7 +6,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"image"
+	"image/color"
 	"image/png"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -35,7 +38,14 @@ func makes(t *testing.T, s *suite) {
 		t.Run(scheduler, func(t *testing.T) {
 			sp := spec(t, p)
 			sp.N, sp.Width, sp.Height, sp.Scheduler = 2, 96, 64, scheduler
-			files, made := generate(t, p, sp)
+			dir := t.TempDir()
+			if scheduler == api.InversionScheduler {
+				sp.Mode, sp.InitImage, sp.Strength = api.ModeInversion, Input(t, dir, stripes(96, 64)), 1
+			}
+			files, made, err := tryIn(t, p, sp, dir)
+			if err != nil {
+				t.Fatal(err)
+			}
 			if len(files) != 2 {
 				t.Fatalf("%d images, want 2", len(files))
 			}
@@ -123,6 +133,110 @@ func adapts(t *testing.T, s *suite) {
 	}
 	if made.LoRADigests[adapters[0].Name] != adapters[0].Digest {
 		t.Errorf("LoRA digests %v, want %s", made.LoRADigests, adapters[0].Digest)
+	}
+}
+
+// Input writes a picture into a job's directory as an input and describes it.
+func Input(t testing.TB, dir string, picture image.Image) *api.Input {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, picture); err != nil {
+		t.Fatal(err)
+	}
+	in, err := api.ReadInput(b.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, in.FileName()), b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return &in
+}
+
+func stripes(width, height int) *image.NRGBA {
+	p := image.NewNRGBA(image.Rect(0, 0, width, height))
+	for y := range height {
+		for x := range width {
+			p.SetNRGBA(x, y, color.NRGBA{uint8(x * 255 / width), uint8(y / 8 * 40), 90, 255})
+		}
+	}
+	return p
+}
+
+func starts(t *testing.T, s *suite) {
+	p := s.start(t)
+	sp := spec(t, p)
+	if !slices.Contains(p.Runtime().Features, api.FeatureInpaint) {
+		t.Log("the runtime does no inpainting: nothing to check")
+		return
+	}
+	plain, _ := generate(t, p, sp)
+	init := stripes(sp.Width, sp.Height)
+	dir := t.TempDir()
+	sp.InitImage, sp.Strength = Input(t, dir, init), 0.7
+	near, made, err := tryIn(t, p, sp, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made.Steps != sp.EffectiveSteps() {
+		t.Errorf("%d steps made, want %d", made.Steps, sp.EffectiveSteps())
+	}
+	if samePixels(t, plain[0], near[0]) {
+		t.Error("the init image changed nothing")
+	}
+	mask := image.NewGray(init.Rect)
+	for y := range sp.Height / 2 {
+		for x := range sp.Width / 2 {
+			mask.SetGray(x, y, color.Gray{Y: 255})
+		}
+	}
+	sp.MaskImage, sp.Strength = Input(t, dir, mask), 1
+	painted, _, err := tryIn(t, p, sp, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	outsideIsKept(t, painted[0], init, mask)
+}
+
+func outsideIsKept(t *testing.T, f file, init *image.NRGBA, mask *image.Gray) {
+	t.Helper()
+	got, err := png.Decode(bytes.NewReader(f.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := 0
+	for y := range mask.Rect.Dy() {
+		for x := range mask.Rect.Dx() {
+			same := color.NRGBAModel.Convert(got.At(x, y)) == init.At(x, y)
+			if mask.GrayAt(x, y).Y == 0 && !same {
+				t.Fatalf("pixel %d,%d outside of the mask is %v, was %v", x, y, got.At(x, y), init.At(x, y))
+			}
+			if mask.GrayAt(x, y).Y > 0 && !same {
+				changed++
+			}
+		}
+	}
+	if changed == 0 {
+		t.Error("nothing was painted inside of the mask")
+	}
+}
+
+func finishes(t *testing.T, s *suite) {
+	p := s.start(t)
+	for _, format := range []api.Format{api.FormatPNG, api.FormatJPEG, api.FormatWebP} {
+		sp := spec(t, p)
+		sp.Format, sp.Quality = format, 80
+		if format == api.FormatPNG {
+			sp.Quality = 0
+		}
+		if p.Runtime().Models[0].PlainBackground && format != api.FormatJPEG {
+			sp.Background = api.BackgroundTransparent
+		}
+		files, _ := generate(t, p, sp)
+		in, err := api.ReadInput(files[0].body)
+		if err != nil || in.Type != format.MediaType() || files[0].Type != in.Type || in.Width != sp.Width || in.Height != sp.Height {
+			t.Errorf("%s: the file is %+v (%v), described as %+v", format, in, err, files[0].Image)
+		}
 	}
 }
 

@@ -57,6 +57,8 @@ func Run(t *testing.T, options runner.Options) {
 		{"same seed gives the same file in another process", repeats},
 		{"image i of a batch is the image of seed+i", batches},
 		{"a LoRA of weight 0 changes nothing and leaves no trace", adapts},
+		{"an init image and a mask decide what becomes of the pixels", starts},
+		{"formats and backgrounds are what was asked for", finishes},
 		{"progress counts up to the end", progresses},
 		{"previews are small JPEG pictures", previews},
 		{"cancel ends the job within a step and the runtime lives on", cancels},
@@ -117,8 +119,14 @@ func tryGenerate(t *testing.T, p *runner.Process, s api.ImageSpec) ([]file, runn
 	if err := p.Load(t.Context(), s.Model); err != nil {
 		t.Fatalf("load: %v", err)
 	}
+	return tryIn(t, p, s, t.TempDir())
+}
+
+// tryIn generates in a directory that holds the spec's inputs.
+func tryIn(t *testing.T, p *runner.Process, s api.ImageSpec, dir string) ([]file, runner.Made, error) {
+	t.Helper()
 	var files []file
-	made, err := p.Generate(t.Context(), s, t.TempDir(), 0, runner.Watch{Image: func(path string, i api.Image) error {
+	made, err := p.Generate(t.Context(), s, dir, 0, runner.Watch{Image: func(path string, i api.Image) error {
 		body, err := os.ReadFile(path)
 		files = append(files, file{i, body})
 		return err

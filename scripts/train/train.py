@@ -297,8 +297,11 @@ class LowRank(torch.nn.Module):
             self.up = torch.nn.Conv2d(rank, layer.out_channels, 1, bias=False)
         torch.nn.init.normal_(self.down.weight, std=1 / rank)
         torch.nn.init.zeros_(self.up.weight)
+        self.off = False
 
     def forward(self, x):
+        if self.off:
+            return self.layer(x)
         return self.layer(x) + self.up(self.down(x))
 
 

@@ -237,7 +237,6 @@ def main(target: pathlib.Path) -> None:
     (target / "tokens.json").write_text("[\n" + ",\n".join(json.dumps(r) for r in rows) + "\n]\n")
     noise = {f"{s}.{n}": torch.randn(n, generator=torch.Generator().manual_seed(s)) for s in (0, 42, 2**32 - 1) for n in (16, 300, 1024)}
     save_file(noise, target / "noise.safetensors")
-    (target / "schedulers.json").write_text(json.dumps(pieces.schedules(), indent=0) + "\n")
 
 
 if __name__ == "__main__":

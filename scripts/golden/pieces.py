@@ -1,4 +1,4 @@
-"""The smaller pieces of the test data: a tokenizer, LoRAs, older file forms, schedules."""
+"""The smaller pieces of the test data: a tokenizer, LoRAs, older file forms."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import pathlib
 
 import torch
-from diffusers import DDIMScheduler, EulerDiscreteScheduler
 from safetensors.torch import load_file, save_file
 
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
@@ -124,37 +123,3 @@ def merge_kohya(pipe, tensors: dict[str, torch.Tensor], weight: float) -> None:
         delta = up.flatten(1) @ down.flatten(1)
         module = names[name]
         module.weight += weight * tensors[key].float() / down.shape[0] * delta.view_as(module.weight)
-
-
-CASES = [
-    (DDIMScheduler, {"beta_schedule": "scaled_linear", "clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1}, 20),
-    (DDIMScheduler, {"beta_schedule": "linear", "timestep_spacing": "linspace", "prediction_type": "v_prediction"}, 7),
-    (DDIMScheduler, {"timestep_spacing": "trailing", "prediction_type": "sample", "clip_sample": True, "clip_sample_range": 0.7}, 9),
-    (DDIMScheduler, {"num_train_timesteps": 50, "clip_sample": False}, 50),
-    (DDIMScheduler, {"clip_sample": False, "timestep_spacing": "linspace"}, 1),
-    (EulerDiscreteScheduler, {"beta_schedule": "scaled_linear", "timestep_spacing": "leading", "steps_offset": 1}, 20),
-    (EulerDiscreteScheduler, {"beta_schedule": "scaled_linear"}, 30),
-    (EulerDiscreteScheduler, {"timestep_spacing": "trailing", "prediction_type": "v_prediction"}, 9),
-    (EulerDiscreteScheduler, {"prediction_type": "sample"}, 4),
-    (EulerDiscreteScheduler, {}, 1),
-]
-
-
-def schedules() -> list[dict]:
-    """Timesteps and a walk of eight numbers with a simple stand-in for the UNet."""
-    rows = []
-    for cls, config, steps in CASES:
-        config = {"beta_start": 0.00085, "beta_end": 0.012} | config
-        scheduler = cls(**config)
-        scheduler.set_timesteps(steps)
-        sample = torch.linspace(-2, 2, 8) * scheduler.init_noise_sigma
-        states = []
-        for t in scheduler.timesteps:
-            seen = scheduler.scale_model_input(sample, t)
-            sample = scheduler.step(torch.cos(3 * seen), t, sample).prev_sample
-            states.append(sample.tolist())
-        rows.append({
-            "class": cls.__name__, "config": config, "steps": steps, "init": float(scheduler.init_noise_sigma),
-            "timesteps": [float(t) for t in scheduler.timesteps], "samples": states,
-        })
-    return rows

@@ -23,7 +23,8 @@ type File struct {
 	faults []error
 }
 
-// Open reads the named file, a JSON object.
+// Open reads the named file, a JSON object. Python writes -Infinity, which is not JSON, where a lower bound is
+// none; it counts as missing.
 func Open(fsys fs.FS, name string) (*File, error) {
 	info, err := fs.Stat(fsys, name)
 	if err != nil {
@@ -37,6 +38,7 @@ func Open(fsys fs.FS, name string) (*File, error) {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
 	f := &File{name: name}
+	data = bytes.ReplaceAll(data, []byte(`": -Infinity`), []byte(`": null`))
 	if err := json.Unmarshal(data, &f.fields); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -151,6 +153,16 @@ func (f *File) List(field string, missing []int, limit, high int) []int {
 		}
 	}
 	return values
+}
+
+// Floats reads a list of numbers.
+func (f *File) Floats(field string, missing []float64) []float64 {
+	return read(f, field, missing, "a list of numbers")
+}
+
+// WholeNumbers reads a list of whole numbers, which may be empty.
+func (f *File) WholeNumbers(field string) []int {
+	return read[[]int](f, field, nil, "a list of whole numbers")
 }
 
 // Only refuses every value of the field except a missing one, null and those given, which are compared as

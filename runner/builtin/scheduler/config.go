@@ -2,33 +2,47 @@ package scheduler
 
 import (
 	"io/fs"
+	"math"
 
 	"github.com/easelgrid/easel/runner/builtin/config"
 )
 
-// Names of the methods, as diffusers spells them.
-const (
-	DDIM  = "DDIMScheduler"
-	Euler = "EulerDiscreteScheduler"
-)
-
-// Config is a scheduler_config.json. A field that the file leaves out takes the default of the class that
-// reads it, so those fields are pointers.
+// Config is a scheduler_config.json of any class. A field that the file leaves out takes the default of the
+// class that reads it, so those whose defaults differ are pointers.
 type Config struct {
 	Class          string
 	TrainTimesteps int
-	BetaStart      float64
-	BetaEnd        float64
-	BetaSchedule   string // "linear" or "scaled_linear"
+	BetaStart      *float64
+	BetaEnd        *float64
+	BetaSchedule   *string // "linear", "scaled_linear" or "squaredcos_cap_v2"
+	TrainedBetas   []float64
+	ZeroSNR        bool
 	Prediction     string // "epsilon", "v_prediction" or "sample"
 	Spacing        *string
 	StepsOffset    *int
 	ClipSample     *bool
 	ClipRange      float64
-	AlphaToOne     bool
+	AlphaToOne     *bool
+	SigmaSchedule  string // "normal", "karras", "exponential" or "beta"
+	SigmaMin       float64
+	SigmaMax       float64 // these two are 0 where the file leaves them out
+	Algorithm      string
+	SolverType     string
+	SolverOrder    int
+	FinalSigma     string // "zero" or "sigma_min"
+	LowerOrderLast *bool
+	EulerAtFinal   bool
+	LambdaMin      float64
+	SkipPRK        bool
+	Variance       string
+	PredictNoise   bool  // UniPC's predict_x0 is false
+	NoCorrector    []int // UniPC's disable_corrector
+	OriginalSteps  int   // LCM's grid of distillation
+	TimeScaling    float64
 }
 
-// ReadConfig reads scheduler/scheduler_config.json of any class whose noise schedule both methods can follow.
+// ReadConfig reads scheduler/scheduler_config.json of any class that the package knows. What belongs to
+// another family of models, such as flow matching, is refused.
 func ReadConfig(fsys fs.FS, name string) (Config, error) {
 	f, err := config.Open(fsys, name)
 	if err != nil {
@@ -38,60 +52,108 @@ func ReadConfig(fsys fs.FS, name string) (Config, error) {
 	c := Config{
 		Class:          f.String("_class_name", DDIM),
 		TrainTimesteps: f.Int("num_train_timesteps", 1000, 1, 100_000),
-		BetaStart:      f.Float("beta_start", 0.0001),
-		BetaEnd:        f.Float("beta_end", 0.02),
-		BetaSchedule:   f.String("beta_schedule", "linear"),
+		BetaStart:      optional(f, "beta_start", f.Float),
+		BetaEnd:        optional(f, "beta_end", f.Float),
+		BetaSchedule:   optional(f, "beta_schedule", f.String),
+		TrainedBetas:   f.Floats("trained_betas", nil),
+		ZeroSNR:        f.Bool("rescale_betas_zero_snr", false),
 		Prediction:     f.String("prediction_type", "epsilon"),
+		Spacing:        optional(f, "timestep_spacing", f.String),
+		ClipSample:     optional(f, "clip_sample", f.Bool),
 		ClipRange:      f.Float("clip_sample_range", 1),
-		AlphaToOne:     f.Bool("set_alpha_to_one", true),
+		AlphaToOne:     optional(f, "set_alpha_to_one", f.Bool),
+		SigmaMin:       f.Float("sigma_min", 0),
+		SigmaMax:       f.Float("sigma_max", 0),
+		Algorithm:      f.String("algorithm_type", ""),
+		SolverType:     f.String("solver_type", ""),
+		SolverOrder:    f.Int("solver_order", 2, 1, 3),
+		FinalSigma:     f.String("final_sigmas_type", "zero"),
+		LowerOrderLast: optional(f, "lower_order_final", f.Bool),
+		EulerAtFinal:   f.Bool("euler_at_final", false),
+		LambdaMin:      f.Float("lambda_min_clipped", math.Inf(-1)),
+		SkipPRK:        f.Bool("skip_prk_steps", false),
+		Variance:       f.String("variance_type", "fixed_small"),
+		PredictNoise:   !f.Bool("predict_x0", true),
+		TimeScaling:    f.Float("timestep_scaling", 10),
 	}
-	if f.Has("timestep_spacing") {
-		spacing := f.String("timestep_spacing", "leading")
-		c.Spacing = &spacing
-	}
-	if f.Has("steps_offset") {
-		offset := f.Int("steps_offset", 0, 0, 1000)
-		c.StepsOffset = &offset
-	}
-	if f.Has("clip_sample") {
-		clip := f.Bool("clip_sample", true)
-		c.ClipSample = &clip
-	}
-	if !(c.BetaStart > 0 && c.BetaStart < 1) {
-		f.Fault("beta_start", "it must lie between 0 and 1")
-	}
-	if !(c.BetaEnd > 0 && c.BetaEnd < 1) {
-		f.Fault("beta_end", "it must lie between 0 and 1")
-	}
+	c.StepsOffset = optional(f, "steps_offset", func(field string, _ int) int { return f.Int(field, 0, 0, 1000) })
+	c.NoCorrector = f.WholeNumbers("disable_corrector")
+	c.OriginalSteps = f.Int("original_inference_steps", 50, 1, 100_000)
+	c.SigmaSchedule = readSigmaSchedule(f)
+	c.check(f)
 	return c, f.Err()
 }
 
+// optional reads a field into a pointer, nil where the file leaves it out.
+func optional[T any](f *config.File, field string, read func(string, T) T) *T {
+	if !f.Has(field) {
+		return nil
+	}
+	var zero T
+	value := read(field, zero)
+	return &value
+}
+
+func readSigmaSchedule(f *config.File) string {
+	schedule := "normal"
+	for _, kind := range []string{"karras", "exponential", "beta"} {
+		field := "use_" + kind + "_sigmas"
+		if !f.Bool(field, false) {
+			continue
+		}
+		if schedule != "normal" {
+			f.Fault(field, "only one schedule of sigmas can be used")
+		}
+		schedule = kind
+	}
+	return schedule
+}
+
+func (c Config) check(f *config.File) {
+	for field, beta := range map[string]*float64{"beta_start": c.BetaStart, "beta_end": c.BetaEnd} {
+		if beta != nil && !(*beta > 0 && *beta < 1) {
+			f.Fault(field, "it must lie between 0 and 1")
+		}
+	}
+	if c.TrainedBetas != nil && len(c.TrainedBetas) != c.TrainTimesteps {
+		f.Fault("trained_betas", "it must have %d entries, one per training timestep", c.TrainTimesteps)
+	}
+	for _, beta := range c.TrainedBetas {
+		if !(beta > 0 && beta < 1) {
+			f.Fault("trained_betas", "its entries must lie between 0 and 1")
+			break
+		}
+	}
+	for field, sigma := range map[string]float64{"sigma_min": c.SigmaMin, "sigma_max": c.SigmaMax} {
+		if !(sigma >= 0 && sigma <= 1e6) {
+			f.Fault(field, "it must lie between 0 and 1000000")
+		}
+	}
+	if c.SigmaMin > 0 && c.SigmaMax > 0 && c.SigmaMin >= c.SigmaMax {
+		f.Fault("sigma_min", "it must be below sigma_max")
+	}
+	if !(c.ClipRange > 0) {
+		f.Fault("clip_sample_range", "it must be above 0")
+	}
+	if !(c.TimeScaling > 0) {
+		f.Fault("timestep_scaling", "it must be above 0")
+	}
+}
+
 func refuse(f *config.File) {
-	f.Only("beta_schedule", "linear", "scaled_linear")
+	f.Only("beta_schedule", "linear", "scaled_linear", "squaredcos_cap_v2")
 	f.Only("prediction_type", "epsilon", "v_prediction", "sample")
 	f.Only("timestep_spacing", "leading", "linspace", "trailing")
-	f.Only("trained_betas", nil)
-	for _, field := range []string{
-		"thresholding", "rescale_betas_zero_snr", "use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas",
-	} {
+	f.Only("interpolation_type", "linear")
+	f.Only("final_sigmas_type", "zero", "sigma_min")
+	f.Only("timestep_type", "discrete")
+	f.Only("algorithm_type", "dpmsolver", "dpmsolver++", "sde-dpmsolver", "sde-dpmsolver++", "deis")
+	f.Only("solver_type", "midpoint", "heun", "logrho", "bh1", "bh2")
+	f.Only("variance_type", "fixed_small", "fixed_small_log", "fixed_large")
+	for _, field := range []string{"thresholding", "use_lu_lambdas", "use_flow_sigmas", "use_dynamic_shifting"} {
 		f.Only(field, false)
 	}
-	f.Only("interpolation_type", "linear")
-	f.Only("final_sigmas_type", "zero")
-	f.Only("timestep_type", "discrete")
-}
-
-// spacing returns the file's value or the class's default.
-func (c Config) spacing(missing string) string {
-	if c.Spacing != nil {
-		return *c.Spacing
+	for _, field := range []string{"solver_p", "shift_terminal"} {
+		f.Only(field, nil)
 	}
-	return missing
-}
-
-func (c Config) offset() int {
-	if c.StepsOffset != nil {
-		return *c.StepsOffset
-	}
-	return 0
 }

@@ -3,6 +3,7 @@ package scheduler
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/easelgrid/easel/api"
 )
@@ -42,14 +43,14 @@ func New(name string, c Config, o api.SchedulerOptions, steps int, random Random
 	if steps < 1 || steps > c.TrainTimesteps {
 		return nil, fmt.Errorf("%d steps are not in 1 to %d", steps, c.TrainTimesteps)
 	}
-	switch name {
-	case DDIM:
-		return newDDIM(c, steps), nil
-	case Euler:
-		return newEuler(c, steps), nil
-	default:
-		return nil, fmt.Errorf("the scheduler %q is not implemented (%s, %s are)", name, DDIM, Euler)
+	k, ok := classes[name]
+	if !ok {
+		return nil, fmt.Errorf("the scheduler %q is not implemented (%s are)", name, strings.Join(api.SchedulerNames, ", "))
 	}
+	if faults := o.Faults(name); len(faults) > 0 {
+		return nil, api.Invalid(faults)
+	}
+	return k.make(resolve(name, k, c, o), steps, random), nil
 }
 
 // Start returns the call at which img2img with that strength enters the walk, as diffusers' get_timesteps

@@ -1,0 +1,32 @@
+package scheduler
+
+// ipndm is IPNDMScheduler: improved PNDM, the linear multistep of Liu et al. 2022 with lower orders while its
+// history is short (Zhang and Chen 2022, arXiv:2204.13902, appendix H.2).
+//
+// diffusers' class is for models with timesteps in (0, 1] on a sine schedule and makes no pictures with Stable
+// Diffusion's. Its formulas are kept; the levels are the model's own, with the model as a denoiser of picture +
+// sigma*noise.
+type ipndm struct {
+	ladder
+	changes history
+	slope   []float32
+}
+
+func newIPNDM(s settings, steps int, _ Random) Scheduler {
+	return &ipndm{ladder: s.ladder(steps), changes: history{limit: pndmOrder}}
+}
+
+func (p *ipndm) Step(sample, output, original []float32, call int) {
+	change := p.changes.push(len(sample))
+	sigma := p.sigmas[call]
+	for i, x := range sample {
+		original[i] = p.prediction.denoise(x, output[i], sigma)
+		change[i] = (x - original[i]) / sigma
+	}
+	p.slope = sized(p.slope, len(sample))
+	adamsBashforth(p.slope, &p.changes)
+	dt := p.sigmas[call+1] - sigma
+	for i, slope := range p.slope {
+		sample[i] += slope * dt
+	}
+}

@@ -67,7 +67,11 @@ func TestManyPartitions(t *testing.T) {
 }
 
 func TestFirstPartitionLimit(t *testing.T) {
-	f := newFrame(draw("text", 200, 200), 20, 0)
+	m := draw("text", 200, 200)
+	for i := len(m.Pix) / 2; i < len(m.Pix); i++ {
+		m.Pix[i] = 255 // where macroblocks could be skipped
+	}
+	f := newFrame(m, 20, 0)
 	var size [onlyDC + 1]int
 	for e := range size {
 		size[e] = len(f.encode(effort(e)))
@@ -76,6 +80,17 @@ func TestFirstPartitionLimit(t *testing.T) {
 		if first := f.within(size[e]); f.effort != effort(e) || len(first) != size[e] {
 			t.Errorf("limit %d: %d bytes with effort %d, want effort %d", size[e], len(first), f.effort, e)
 		}
+	}
+	first := f.within(0) // the least effort, which must fit the largest picture
+	for i, mb := range f.mbs {
+		if mb.skip {
+			t.Errorf("macroblock %d costs a skip mark", i)
+		}
+	}
+	const most = (MaxSize + 1) / 16 * (MaxSize + 1) / 16
+	bits := int(pathCost(lumaProb, lumaPath[predDC])+pathCost(chromaProb, chromaPath[predDC])) * most / 256
+	if bits/8 > maxFirst*9/10 || len(first) > maxFirst {
+		t.Errorf("the largest picture's modes take %d bytes", bits/8)
 	}
 	if _, err := f.assemble(make([]byte, maxFirst+1)); err != errTooMuch {
 		t.Errorf("got %v for a first partition over the limit", err)

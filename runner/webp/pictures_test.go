@@ -22,6 +22,11 @@ var contents = map[string]func(x, y, w, h int) color.NRGBA{
 		}
 		return color.NRGBA{250, 250, 240, 255}
 	},
+	// Dark, so that a wrong black sample beyond the right edge would still be a good prediction.
+	"diagonal": func(x, y, w, h int) color.NRGBA {
+		v := uint8((x + y) / 3 % 5 * 12)
+		return color.NRGBA{v, v, v / 2, 255}
+	},
 	"waves": waves,
 	"cutout": func(x, y, w, h int) color.NRGBA {
 		c := waves(x, y, w, h)
@@ -70,4 +75,4 @@ func draw(content string, w, h int) *image.NRGBA {
 }
 
 // sizes have partial, whole and several macroblocks, and one row or column.
-var sizes = []image.Point{{1, 1}, {2, 1}, {1, 40}, {15, 17}, {16, 16}, {33, 64}, {129, 3}}
+var sizes = []image.Point{{1, 1}, {2, 1}, {1, 40}, {15, 17}, {16, 16}, {33, 64}, {48, 50}, {129, 3}}

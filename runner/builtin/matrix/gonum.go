@@ -26,12 +26,21 @@ func (portable) fill(dst []float32, b View, transposed bool) {
 	}
 }
 
-func (portable) scratch(rows, k int) int { return rows * k }
+func (portable) add(o *Operand, a View, b *Operand) {
+	gonum.Implementation{}.Sgemm(blas.NoTrans, blas.NoTrans, o.K, o.N, b.K, 1, a.Data, a.Stride, b.data, b.N, 1, o.data, o.N)
+}
+
+func (portable) scratch(a Patches, rows int) int {
+	if a.plain() {
+		return 0
+	}
+	return rows * a.Runs * a.Run
+}
 
 func (portable) multiply(c View, a Patches, b *Operand, bias, scratch []float32) {
 	c.set(bias)
 	data, stride := scratch, b.K
-	if a.Runs == 1 && a.Lines == 1 {
+	if a.plain() {
 		data, stride = a.Data[a.From*a.PixelStep:], a.PixelStep
 	} else {
 		a.write(data, c.Rows)

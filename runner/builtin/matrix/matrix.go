@@ -5,7 +5,10 @@
 // upwards, in one order, however the rows are divided among calls. So a result does not depend on GOMAXPROCS.
 package matrix
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // View is a row-major matrix in a longer slice: element (i, j) is Data[i*Stride+j].
 type View struct {
@@ -58,8 +61,10 @@ type door interface {
 	size(k, n int) int
 	// fill stores b in dst; transposed means that b is n x k.
 	fill(dst []float32, b View, transposed bool)
+	// add adds a*b, which is K x N of o, to o.
+	add(o *Operand, a View, b *Operand)
 	// scratch is the number of floats of memory that a product of that many rows of patches needs.
-	scratch(rows, k int) int
+	scratch(a Patches, rows int) int
 	// multiply computes c = a*b + bias, bias being one value per column or nil.
 	multiply(c View, a Patches, b *Operand, bias, scratch []float32)
 }
@@ -123,6 +128,23 @@ func Place(memory []float32, k, n int) Operand {
 // Fill replaces the operand's contents by b, which is K x N, or N x K when transposed.
 func (o *Operand) Fill(b View, transposed bool) { active.fill(o.data, b, transposed) }
 
+// Clone returns a copy.
+func (o *Operand) Clone() *Operand { return &Operand{K: o.K, N: o.N, data: slices.Clone(o.data)} }
+
+// Copy makes o's contents those of an operand of the same size.
+func (o *Operand) Copy(from *Operand) { copy(o.data, from.data) }
+
+// AddProduct adds a*b, a being o.K x b.K and b being b.K x o.N.
+func (o *Operand) AddProduct(a View, b *Operand) {
+	if a.Rows != o.K || a.Cols != b.K || b.N != o.N {
+		panic(fmt.Sprintf("matrix: %d x %d times %d x %d added to %d x %d", a.Rows, a.Cols, b.K, b.N, o.K, o.N))
+	}
+	a.check()
+	if o.K > 0 && o.N > 0 && b.K > 0 {
+		active.add(o, a, b)
+	}
+}
+
 // Multiply computes c = a*b + bias. a is M x K, b is K x N, c is M x N and must not overlap a. bias has one
 // value per column, or is nil. It runs on the calling goroutine; callers that divide the rows of a among
 // goroutines get the same bits.
@@ -137,11 +159,11 @@ func Multiply(c, a View, b *Operand, bias []float32) {
 	Convolve(c, Rows(a), b, bias, nil)
 }
 
-// Scratch returns the number of floats that Convolve needs for patches of k floats.
-func Scratch(rows, k int) int { return active.scratch(rows, k) }
+// Scratch returns the number of floats of memory that Convolve needs for so many rows of a.
+func Scratch(a Patches, rows int) int { return active.scratch(a, rows) }
 
-// Convolve is Multiply for a left-hand side of patches, of which c's rows are a.From and on. Patches of one run need
-// no scratch memory.
+// Convolve is Multiply for a left-hand side of patches, of which c's rows are a.From and on. scratch is
+// memory of the size that Scratch tells.
 func Convolve(c View, a Patches, b *Operand, bias, scratch []float32) {
 	if a.Runs*a.Run != b.K || c.Cols != b.N {
 		panic(fmt.Sprintf("matrix: patches of %d times an operand of %d x %d into %d columns", a.Runs*a.Run, b.K, b.N, c.Cols))

@@ -133,6 +133,67 @@ func TestBitsDependNeitherOnRowsNorOnProcessors(t *testing.T) {
 	}
 }
 
+func TestAddedProductIsThatOfFloat64(t *testing.T) {
+	defer Select(Name())
+	for _, name := range Names() {
+		for _, s := range shapes {
+			t.Run(fmt.Sprintf("%s %dx%dx%d", name, s.m, s.n, s.k), func(t *testing.T) {
+				if err := Select(name); err != nil {
+					t.Fatal(err)
+				}
+				r := rand.New(rand.NewPCG(7, 8))
+				before, a, b := random(r, s.m*s.n), random(r, s.m*s.k), random(r, s.k*s.n)
+				o := New(Dense(before, s.m, s.n), false)
+				kept := o.Clone()
+				o.AddProduct(Dense(a, s.m, s.k), New(Dense(b, s.k, s.n), false))
+				added := operandValues(o)
+				for i, want := range reference(a, b, nil, s.m, s.n, s.k) {
+					if math.Abs(float64(added[i])-want-float64(before[i])) > 2e-6*float64(s.k+10) {
+						t.Fatalf("element %d is %g, want %g", i, added[i], want+float64(before[i]))
+					}
+				}
+				if !slices.Equal(operandValues(kept), before) {
+					t.Error("the copy changed with the original")
+				}
+				if o.Copy(kept); !slices.Equal(operandValues(o), before) {
+					t.Error("copying back does not give the first contents")
+				}
+			})
+		}
+	}
+}
+
+// operandValues multiplies the operand by the unit matrix.
+func operandValues(o *Operand) []float32 {
+	unit, out := make([]float32, o.K*o.K), make([]float32, o.K*o.N)
+	for i := range o.K {
+		unit[i*o.K+i] = 1
+	}
+	Multiply(Dense(out, o.K, o.N), Dense(unit, o.K, o.K), o, nil)
+	return out
+}
+
+func TestPatchesThatReachOverTheirDataAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		a    Patches
+		rows int
+	}{
+		{"rows", Rows(View{Data: make([]float32, 11), Rows: 3, Cols: 4, Stride: 4}), 3},
+		{"runs", Patches{Data: make([]float32, 11), Width: 1, Lines: 1, Run: 2, Runs: 2, RunStep: 10}, 1},
+		{"columns", Rows(Dense(make([]float32, 15), 3, 5)), 3},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("the product was computed")
+				}
+			}()
+			Convolve(Dense(make([]float32, 12), c.rows, 4), c.a, New(Dense(make([]float32, 16), 4, 4), false), nil, nil)
+		})
+	}
+}
+
 // The shapes that matter in the shipped model: convolutions of the UNet and the VAE, and attention.
 var benchShapes = []struct{ m, n, k int }{
 	{256, 64, 576}, {64, 96, 864}, {16384, 16, 144}, {77, 128, 128}, {512, 96, 864},

@@ -22,6 +22,9 @@ func (p *Patches) start(i int) int {
 	return line/p.Lines*p.PictureStep + line%p.Lines*p.LineStep + x*p.PixelStep
 }
 
+// plain tells whether the rows are those of a matrix.
+func (p *Patches) plain() bool { return p.Runs == 1 && p.Lines == 1 }
+
 // walk is a place in a walk along the rows.
 type walk struct{ at, x, line, lineAt, pictureAt int }
 

@@ -21,7 +21,7 @@ func (vectors) name() string { return "avx2" }
 
 func (vectors) size(k, n int) int { return (n + wide - 1) / wide * wide * k }
 
-func (vectors) scratch(rows, k int) int { return 0 }
+func (vectors) scratch(Patches, int) int { return 0 }
 
 func (vectors) fill(dst []float32, b View, transposed bool) {
 	if transposed {
@@ -62,6 +62,17 @@ func (vectors) multiply(c View, a Patches, b *Operand, bias, _ []float32) {
 	for r := range a.Runs {
 		for k := 0; k < a.Run; k += deep {
 			sweep(c, a, b, r*a.Run+k, r*a.RunStep+k, min(deep, a.Run-k), 1)
+		}
+	}
+}
+
+// add goes panel by panel: each is a matrix of its own, 16 wide.
+func (vectors) add(o *Operand, a View, b *Operand) {
+	for j := 0; j < o.N; j += wide {
+		panel := View{Data: o.data[j*o.K:], Rows: o.K, Cols: wide, Stride: wide}
+		columns := &Operand{K: b.K, N: wide, data: b.data[j*b.K:]}
+		for k := 0; k < b.K; k += deep {
+			sweep(panel, Rows(a), columns, k, k, min(deep, b.K-k), 1)
 		}
 	}
 }

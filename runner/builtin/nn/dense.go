@@ -4,11 +4,10 @@ import (
 	"fmt"
 
 	"github.com/easelgrid/easel/runner/builtin/matrix"
-	"github.com/easelgrid/easel/runner/builtin/safetensors"
 )
 
 // Dense is a linear layer or a convolution with a square kernel: y = patch(x) * W + b. Its weights can be
-// changed by adding to them (Merge) and brought back (Restore).
+// changed by adding to them and brought back (Change).
 type Dense struct {
 	// In and Out are numbers of channels, Kernel is the side of the patch: 1 for a linear layer.
 	In, Out, Kernel int
@@ -17,8 +16,7 @@ type Dense struct {
 	padEnd      int // rows and columns of zeros after the last, when not pad
 	weights     *matrix.Operand
 	bias        []float32
-	stored      safetensors.Tensor
-	merged      bool
+	loaded      *matrix.Operand // the weights without changes, while there are changes
 }
 
 // Strided sets the convolution's step and its zero padding before and after, in pixels. A layer starts with
@@ -28,36 +26,56 @@ func (d *Dense) Strided(stride, before, after int) *Dense {
 	return d
 }
 
-// Merge adds delta, in PyTorch's order (Out, In, Kernel, Kernel), to the stored weights. Deltas do not
-// accumulate: each call begins from the stored weights.
-func (d *Dense) Merge(delta []float32) error {
-	w, err := d.stored.Float32s()
-	if err != nil {
-		return err
+// Change is a change of a layer's weights of low rank: Factor * Up * Down (Hu et al. 2021, arXiv:2106.09685). In
+// PyTorch's order Up is (Out, Rank) and Down is (Rank, In, Kernel, Kernel).
+type Change struct {
+	Up, Down []float32
+	Rank     int
+	Factor   float32
+}
+
+// Change makes the layer's weights the loaded ones plus these changes, in place of earlier ones. Without any it brings
+// back the loaded weights, to the bit: they are kept beside those of a changed layer.
+func (d *Dense) Change(changes []Change) error {
+	k := d.In * d.Kernel * d.Kernel
+	for _, c := range changes {
+		if c.Rank < 1 || len(c.Up) != d.Out*c.Rank || len(c.Down) != c.Rank*k {
+			return fmt.Errorf("a change of %d by %d weights and rank %d does not fit a layer of %d by %d", len(c.Up), len(c.Down), c.Rank, d.Out, k)
+		}
 	}
-	if len(delta) != len(w) {
-		return fmt.Errorf("a change of %d weights does not fit a layer of %d", len(delta), len(w))
+	if d.loaded == nil {
+		if len(changes) == 0 {
+			return nil
+		}
+		d.loaded, d.weights = d.weights, d.weights.Clone()
+	} else if len(changes) == 0 {
+		d.weights, d.loaded = d.loaded, nil
+		return nil
+	} else {
+		d.weights.Copy(d.loaded)
 	}
-	for i, x := range delta {
-		w[i] += x
+	for _, c := range changes {
+		up := make([]float32, len(c.Up))
+		for i, x := range c.Up {
+			up[i] = c.Factor * x
+		}
+		d.weights.AddProduct(matrix.Dense(d.patchOrder(c), k, c.Rank), matrix.New(matrix.Dense(up, d.Out, c.Rank), true))
 	}
-	d.fill(w)
-	d.merged = true
 	return nil
 }
 
-// Restore brings the stored weights back, to the bit.
-func (d *Dense) Restore() error {
-	if !d.merged {
-		return nil
+// patchOrder brings Down into the order of the patches, (Ky, Kx, In) times Rank.
+func (d *Dense) patchOrder(c Change) []float32 {
+	area := d.Kernel * d.Kernel
+	out := make([]float32, len(c.Down))
+	for r := range c.Rank {
+		for i := range d.In {
+			for k, x := range c.Down[(r*d.In+i)*area : (r*d.In+i+1)*area] {
+				out[(k*d.In+i)*c.Rank+r] = x
+			}
+		}
 	}
-	w, err := d.stored.Float32s()
-	if err != nil {
-		return err
-	}
-	d.fill(w)
-	d.merged = false
-	return nil
+	return out
 }
 
 // fill brings PyTorch's order (Out, In, Ky, Kx) into that of the patches: (Ky, Kx, In) times Out.
@@ -74,12 +92,7 @@ func (d *Dense) fill(w []float32) {
 		}
 		w = patch
 	}
-	view := matrix.Dense(w, d.Out, d.In*area)
-	if d.weights == nil {
-		d.weights = matrix.New(view, true)
-		return
-	}
-	d.weights.Fill(view, true)
+	d.weights = matrix.New(matrix.Dense(w, d.Out, d.In*area), true)
 }
 
 // size is the side of the output for a side of the input.
@@ -144,10 +157,8 @@ func (d *Dense) apply(m *Arena, out, x Tensor, patches matrix.Patches, bias []fl
 	limit := workers(total * k * d.Out)
 	p := &m.product
 	*p = product{out: matrix.Dense(out.Data, total, d.Out), patches: patches, weights: d.weights, bias: bias, rows: chunkRows(total, k, d.Out, limit)}
-	if patches.Runs > 1 {
-		p.perChunk = matrix.Scratch(p.rows, k)
-		p.scratch = m.Floats(limit * p.perChunk)
-	}
+	p.perChunk = matrix.Scratch(patches, p.rows)
+	p.scratch = m.Floats(limit * p.perChunk)
 	m.parallel(limit, (total+p.rows-1)/p.rows, p)
 }
 

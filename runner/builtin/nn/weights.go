@@ -110,7 +110,6 @@ func (w *Weights) dense(path string, in, out, kernel int, bias bool) *Dense {
 		w.fault("the tensor %s: %w", w.prefix+path+".weight", err)
 		return d
 	}
-	d.stored = t
 	d.fill(x)
 	w.layers[path] = d
 	return d

@@ -40,3 +40,23 @@ func BenchmarkOpen(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkSetLoRAs puts the shipped adapter on the shipped model and takes it off again.
+func BenchmarkSetLoRAs(b *testing.B) {
+	p, err := Open(Shipped())
+	if err != nil {
+		b.Fatal(err)
+	}
+	l, err := OpenLoRA(ShippedLoRAs(), "outline.safetensors")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, set := range [][]WeightedLoRA{{{l, 1}}, nil} {
+			if err := p.SetLoRAs(set); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}

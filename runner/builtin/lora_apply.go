@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/easelgrid/easel/runner/builtin/matrix"
 	"github.com/easelgrid/easel/runner/builtin/nn"
 )
 
@@ -16,36 +15,29 @@ type WeightedLoRA struct {
 }
 
 // SetLoRAs makes exactly these adapters active, none for the base model; it replaces earlier ones. The
-// changed weights are always made from the stored ones, so going back gives the base model to the bit. Nothing
+// changed weights are always made from the loaded ones, so going back gives the base model to the bit. Nothing
 // changes when an adapter does not fit; the error names its first key that does not.
 func (p *Pipeline) SetLoRAs(loras []WeightedLoRA) error {
 	if slices.Equal(loras, p.active) {
 		return nil
 	}
-	deltas := map[*nn.Dense][]float32{}
+	changes := map[*nn.Dense][]nn.Change{}
 	layers := p.layers()
 	for _, l := range loras {
 		if l.LoRA == nil || math.IsNaN(l.Weight) || math.IsInf(l.Weight, 0) {
 			return fmt.Errorf("the LoRA weight %g is not a number to multiply with", l.Weight)
 		}
-		if err := l.addTo(deltas, layers); err != nil {
+		if err := l.addTo(changes, layers); err != nil {
 			return fmt.Errorf("LoRA %s: %w", l.LoRA.name, err)
 		}
 	}
 	for _, layer := range layers {
-		if err := change(layer, deltas[layer]); err != nil {
+		if err := layer.Change(changes[layer]); err != nil {
 			return err
 		}
 	}
 	p.active = slices.Clone(loras)
 	return nil
-}
-
-func change(layer *nn.Dense, delta []float32) error {
-	if delta == nil {
-		return layer.Restore()
-	}
-	return layer.Merge(delta)
 }
 
 // layers are the pipeline's layers by address.
@@ -61,7 +53,7 @@ func (p *Pipeline) layers() map[address]*nn.Dense {
 }
 
 // addTo checks every module, also with weight 0, and adds its change to the layer's.
-func (l WeightedLoRA) addTo(deltas map[*nn.Dense][]float32, layers map[address]*nn.Dense) error {
+func (l WeightedLoRA) addTo(changes map[*nn.Dense][]nn.Change, layers map[address]*nn.Dense) error {
 	for _, m := range l.LoRA.modules {
 		layer, ok := layers[address{m.part, m.layer}]
 		if !ok {
@@ -74,22 +66,7 @@ func (l WeightedLoRA) addTo(deltas map[*nn.Dense][]float32, layers map[address]*
 		if l.Weight == 0 {
 			continue
 		}
-		if deltas[layer] == nil {
-			deltas[layer] = make([]float32, m.out*m.in*m.kernel*m.kernel)
-		}
-		m.addTo(deltas[layer], l.Weight)
+		changes[layer] = append(changes[layer], nn.Change{Up: m.up, Down: m.down, Rank: m.rank, Factor: float32(l.Weight * m.scale)})
 	}
 	return nil
-}
-
-// addTo adds weight * scale * up * down.
-func (m module) addTo(delta []float32, weight float64) {
-	columns := m.in * m.kernel * m.kernel
-	product := make([]float32, m.out*columns)
-	down := matrix.New(matrix.Dense(m.down, m.rank, columns), false)
-	matrix.Multiply(matrix.Dense(product, m.out, columns), matrix.Dense(m.up, m.out, m.rank), down, nil)
-	factor := float32(weight * m.scale)
-	for i, x := range product {
-		delta[i] += factor * x
-	}
 }

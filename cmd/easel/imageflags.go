@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -24,6 +26,17 @@ type imageFlags struct {
 	loras     []string
 	output    string
 	printJSON bool
+
+	clipSkip     int
+	initFile     string
+	maskFile     string
+	strength     float64
+	inversion    bool
+	eta          float64
+	tokenMerging float64
+	quality      int
+	transparent  bool
+	safetyCheck  bool
 }
 
 func (f *imageFlags) register(set *pflag.FlagSet) {
@@ -31,17 +44,47 @@ func (f *imageFlags) register(set *pflag.FlagSet) {
 	set.StringVar(&f.request.Prompt, "prompt", "", "what the picture shows (required)")
 	set.StringVar(&f.request.NegativePrompt, "negative", "", "what it must not show")
 	set.StringVar(&f.request.Model, "model", "", "name of the model (the default one)")
-	set.StringVar(&f.request.Scheduler, "scheduler", "", "DDIMScheduler, EulerDiscreteScheduler, ...")
+	set.StringVar(&f.request.Scheduler, "scheduler", "", "DDIMScheduler, EulerDiscreteScheduler, ... (docs/schedulers.md)")
 	set.IntVar(&f.steps, "steps", 0, "denoising steps (the model's default)")
 	set.Float64Var(&f.guidance, "guidance", 0, "guidance scale (the model's default)")
 	set.Int64Var(&f.seed, "seed", 0, "seed of the first image; image i uses seed+i (random)")
 	set.IntVar(&f.width, "width", 0, "pixels, a multiple of 8 (the model's default)")
 	set.IntVar(&f.height, "height", 0, "pixels, a multiple of 8 (the model's default)")
 	set.IntVar(&f.n, "n", 1, "number of images")
-	set.StringArrayVar(&f.loras, "lora", nil, "`NAME:WEIGHT`, weight from 0 to 1; may be repeated")
-	set.StringVarP(&f.output, "output", "o", "easel.png", "file to write; with --n, NAME-1.png, NAME-2.png, ...")
+	set.StringArrayVar(&f.loras, "lora", nil, "`NAME:WEIGHT`, weight from -4 to 4; may be repeated")
+	set.StringVarP(&f.output, "output", "o", "easel.png", "file to write, .png, .jpg or .webp; with --n, NAME-1.png, NAME-2.png, ...")
 	set.BoolVar(&f.printJSON, "json", false, "print the result as JSON")
+
+	set.StringVar(&f.initFile, "init", "", "`FILE` of a picture to start from (png, jpeg, webp)")
+	set.StringVar(&f.maskFile, "mask", "", "`FILE` of a picture as large as --init, white where it is painted anew")
+	set.Float64Var(&f.strength, "strength", 0, "how much of --init is given up, more than 0 to 1 (0.8; with --mask or --inversion 1)")
+	set.BoolVar(&f.inversion, "inversion", false, "walk --init back to the noise it comes from, and make the picture from that")
+	set.StringVar(&f.request.VAE, "vae", "", "name of a VAE in place of the model's own")
+	set.IntVar(&f.clipSkip, "clip-skip", 0, "last layers of the text encoder to leave out, 0 to 8")
+	set.Float64Var(&f.tokenMerging, "token-merging", 0, "share of similar tokens to merge, 0 to 0.75: faster and less exact")
+	set.IntVar(&f.quality, "quality", 0, "of .jpg and .webp, 1 to 100 (90)")
+	set.BoolVar(&f.transparent, "transparent", false, "make the model's plain background transparent (.png, .webp)")
+	set.BoolVar(&f.safetyCheck, "safety-check", false, "check the pictures for what is not safe to show (where the model can)")
+	set.Var((*word[api.SafetyAction])(&f.request.SafetyAction), "safety-action", "what becomes of an unsafe picture: black, blur, pixelate or text")
+
+	options := &f.request.SchedulerOptions
+	set.StringVar(&options.SigmaSchedule, "sigmas", "", "sigma schedule: normal, karras, exponential or beta")
+	set.StringVar(&options.Spacing, "spacing", "", "timestep spacing: leading, linspace or trailing")
+	set.StringVar(&options.Algorithm, "algorithm", "", "algorithm type, such as sde-dpmsolver++")
+	set.IntVar(&options.SolverOrder, "solver-order", 0, "order of a multistep solver, 1 to 3")
+	set.StringVar(&options.SolverType, "solver-type", "", "midpoint, heun, bh1, bh2 or logrho")
+	set.Float64Var(&f.eta, "eta", 0, "share of fresh noise of DDIM, 0 to 1")
+	set.BoolVar(&options.RescaleZeroSNR, "zero-snr", false, "rescale the noise schedule so that it ends in pure noise")
 }
+
+// word is a flag of one of api's string types.
+type word[T ~string] string
+
+func (w *word[T]) String() string { return string(*w) }
+
+func (w *word[T]) Set(text string) error { *w = word[T](text); return nil }
+
+func (w *word[T]) Type() string { return "string" }
 
 // build returns the request with exactly the fields that were given.
 func (f *imageFlags) build() (api.JobRequest, error) {
@@ -53,6 +96,13 @@ func (f *imageFlags) build() (api.JobRequest, error) {
 		"guidance": func() { r.GuidanceScale = &f.guidance },
 		"seed":     func() { r.Seed = &f.seed },
 		"n":        func() { r.N = &f.n },
+
+		"strength":      func() { r.Strength = &f.strength },
+		"clip-skip":     func() { r.ClipSkip = &f.clipSkip },
+		"token-merging": func() { r.TokenMerging = &f.tokenMerging },
+		"quality":       func() { r.Quality = &f.quality },
+		"safety-check":  func() { r.SafetyCheck = &f.safetyCheck },
+		"eta":           func() { r.SchedulerOptions.Eta = &f.eta },
 	} {
 		if f.set.Changed(name) {
 			field()
@@ -65,10 +115,50 @@ func (f *imageFlags) build() (api.JobRequest, error) {
 		}
 		r.LoRAs = append(r.LoRAs, l)
 	}
-	if strings.ToLower(filepath.Ext(f.output)) != ".png" {
-		return api.JobRequest{}, usageError{fmt.Errorf("--output: got %s, want a name that ends in .png", api.Quote(f.output))}
+	format, ok := formats[strings.ToLower(filepath.Ext(f.output))]
+	if !ok {
+		return api.JobRequest{}, usageError{fmt.Errorf("--output: got %s, want a name that ends in .png, .jpg, .jpeg or .webp", api.Quote(f.output))}
+	}
+	r.Format = format
+	if f.transparent {
+		r.Background = api.BackgroundTransparent
+	}
+	if f.inversion {
+		r.Mode = api.ModeInversion
+	}
+	var err error
+	if r.InitImage, err = readInput("--init", f.initFile); err != nil {
+		return api.JobRequest{}, err
+	}
+	if r.MaskImage, err = readInput("--mask", f.maskFile); err != nil {
+		return api.JobRequest{}, err
 	}
 	return r, nil
+}
+
+// formats are told by the output's extension.
+var formats = map[string]api.Format{
+	".png": api.FormatPNG, ".jpg": api.FormatJPEG, ".jpeg": api.FormatJPEG, ".webp": api.FormatWebP,
+}
+
+// readInput reads a picture, but not one that is too large to be sent.
+func readInput(flag, path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("%s: %w", flag, err)}
+	}
+	defer file.Close()
+	body, err := io.ReadAll(io.LimitReader(file, api.MaxInputBytes+1))
+	if err != nil {
+		return nil, usageError{fmt.Errorf("%s: %w", flag, err)}
+	}
+	if len(body) == 0 {
+		return nil, usageError{fmt.Errorf("%s: %s is empty", flag, path)}
+	}
+	return body, nil
 }
 
 func parseLoRA(text string) (api.LoRA, error) {

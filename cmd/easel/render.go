@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -24,10 +25,12 @@ func renderCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "render --prompt TEXT -o FILE.png",
 		Short: "Make pictures on this machine, without a network",
-		Long: `Starts one local runtime, makes the pictures and writes them as PNG files, which carry the
-parameters as text chunks. The same seed gives the same file.`,
+		Long: `Starts one local runtime, makes the pictures and writes them as PNG, JPEG or WebP files, which
+carry the parameters they were made with. The same seed gives the same file.`,
 		Example: `  easel render --prompt "a red circle on a blue background" -o circle.png
-  easel render --prompt "a large yellow star on a black background" --lora outline:1 --seed 3 -o star.png`,
+  easel render --prompt "a large yellow star on a black background" --lora outline:1 --seed 3 -o star.png
+  easel render --prompt "a blue circle on a white background" --scheduler LCMScheduler -o quick.webp
+  easel render --prompt "a green square on a blue background" --init circle.png --mask mask.png -o square.png`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			request, err := flags.build()
@@ -76,6 +79,13 @@ func render(ctx context.Context, out io.Writer, flags *imageFlags, request api.J
 	}
 	defer os.RemoveAll(scratch)
 
+	for _, body := range [][]byte{request.InitImage, request.MaskImage} {
+		if in, err := api.ReadInput(body); err == nil { // a faulty one has not come this far
+			if err := os.WriteFile(filepath.Join(scratch, in.FileName()), body, 0o600); err != nil {
+				return err
+			}
+		}
+	}
 	result := rendered{Spec: spec}
 	progress := newBar("easel")
 	defer progress.clear()

@@ -149,11 +149,9 @@ func describe(files fs.FS, m *api.Model) error {
 	var text struct {
 		Layers int `json:"num_hidden_layers"`
 	}
-	if body, err = fs.ReadFile(files, "text_encoder/config.json"); err != nil {
-		return err
-	}
-	if err := json.Unmarshal(body, &text); err != nil {
-		return fmt.Errorf("text_encoder/config.json: %w", err)
+	// A model whose text encoder cannot be read is an error of loading it, not of all the others.
+	if body, err := fs.ReadFile(files, "text_encoder/config.json"); err == nil {
+		_ = json.Unmarshal(body, &text)
 	}
 	m.Steps, m.GuidanceScale, m.Scheduler, m.SchedulerDefaults = n.Steps, n.GuidanceScale, n.Scheduler, n.SchedulerDefaults
 	m.ClosedVocabulary, m.PlainBackground, m.TextLayers = n.ClosedVocabulary, n.PlainBackground, text.Layers

@@ -2,6 +2,7 @@ package builtin
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/easelgrid/easel/runner/builtin/nn"
 	"github.com/easelgrid/easel/runner/builtin/prompt"
@@ -23,7 +24,7 @@ func (p *Pipeline) encodeText(r Request) (texts, error) {
 	if err != nil {
 		return texts{}, err
 	}
-	both, err := p.text.Forward(&p.arena, append(no.IDs, yes.IDs...), r.ClipSkip)
+	both, err := p.states(no.IDs, yes.IDs, r.ClipSkip)
 	if err != nil {
 		return texts{}, fmt.Errorf("encode the prompt: %w", err)
 	}
@@ -36,6 +37,24 @@ func (p *Pipeline) encodeText(r Request) (texts, error) {
 		negative: nn.Tensor{N: 1, H: 1, W: tokens, C: both.C, Data: both.Data[:half]},
 		positive: nn.Tensor{N: 1, H: 1, W: tokens, C: both.C, Data: both.Data[half:]},
 	}, nil
+}
+
+// states are those of the negative chunks and, behind them, of the positive ones. As in diffusers, clip skip is
+// for the prompt alone.
+func (p *Pipeline) states(negative, positive [][]int, skip int) (nn.Tensor, error) {
+	if skip == 0 {
+		return p.text.Forward(&p.arena, slices.Concat(negative, positive), 0)
+	}
+	first := p.arena.Tensor(len(negative)+len(positive), 1, len(negative[0]), p.text.Config.Width)
+	mark := p.arena.Mark()
+	defer p.arena.Release(mark)
+	no, err := p.text.Forward(&p.arena, negative, 0)
+	if err != nil {
+		return nn.Tensor{}, err
+	}
+	yes, err := p.text.Forward(&p.arena, positive, skip)
+	copy(first.Data[copy(first.Data, no.Data):], yes.Data)
+	return first, err
 }
 
 // pair is both as a batch, which they are in memory.

@@ -91,8 +91,7 @@ def main(target: pathlib.Path) -> None:
     pipe.scheduler = DDIMScheduler.from_config(config)
     # The option of the same name looks for a layer where transformers 5 no longer has it.
     run(
-        pipe, out, "clip-skip", prompt=None, negative_prompt=None, height=HEIGHT, width=WIDTH,
-        prompt_embeds=skipped(pipe, "a photo of a red cat"), negative_prompt_embeds=skipped(pipe, "blue dog"),
+        pipe, out, "clip-skip", prompt=None, height=HEIGHT, width=WIDTH, prompt_embeds=skipped(pipe, "a photo of a red cat")
     )
     save_file({k: v.contiguous() for k, v in out.items()}, target / "pictures.safetensors")
 

@@ -6,6 +6,8 @@ type Arena struct {
 	slabs [][]float32
 	slab  int // index of the slab that is being lent from
 	used  int // floats lent from it
+	lent  int // floats lent from all slabs
+	peak  int // the most that were lent at one time
 
 	crew crew
 	sums []float64
@@ -17,17 +19,36 @@ type Arena struct {
 	merging   Merging
 }
 
-// slabSize is the least number of floats that the arena asks the system for: 4 MiB.
-const slabSize = 1 << 20
+// slabSize is the least number of floats that the arena asks the system for: 1 MiB.
+const slabSize = 1 << 18
 
 // Mark is a place in the stack.
-type Mark struct{ slab, used int }
+type Mark struct{ slab, used, lent int }
 
 // Mark remembers the place. Everything lent after it is taken back by Release.
-func (m *Arena) Mark() Mark { return Mark{m.slab, m.used} }
+func (m *Arena) Mark() Mark { return Mark{m.slab, m.used, m.lent} }
 
-// Release takes back what was lent since the mark.
-func (m *Arena) Release(at Mark) { m.slab, m.used = at.slab, at.used }
+// Release takes back what was lent since the mark. Where that is everything, the next user finds room for as much as was
+// ever lent at one time in one piece, so that nothing is lost at the ends of pieces.
+func (m *Arena) Release(at Mark) {
+	m.slab, m.used, m.lent = at.slab, at.used, at.lent
+	if at == (Mark{}) && len(m.slabs) > 1 {
+		m.slabs = nil
+		m.slabs = [][]float32{make([]float32, m.peak)}
+	}
+}
+
+// Held returns the number of floats that the arena has got from the system, and Peak the most that were lent at one time.
+func (m *Arena) Held() int {
+	n := 0
+	for _, slab := range m.slabs {
+		n += len(slab)
+	}
+	return n
+}
+
+// Peak is said at Held.
+func (m *Arena) Peak() int { return m.peak }
 
 // Keep takes back what was lent since the mark, except x, which moves to where the mark is. So a chain of
 // blocks needs room for one block only.
@@ -40,14 +61,20 @@ func (m *Arena) Keep(at Mark, x Tensor) Tensor {
 
 // Floats lends n floats.
 func (m *Arena) Floats(n int) []float32 {
-	for m.slab < len(m.slabs) && len(m.slabs[m.slab])-m.used < n {
+	if m.slab < len(m.slabs) && len(m.slabs[m.slab])-m.used < n && m.used > 0 {
 		m.slab, m.used = m.slab+1, 0
 	}
 	if m.slab == len(m.slabs) {
-		m.slabs = append(m.slabs, make([]float32, max(n, slabSize)))
+		m.slabs = append(m.slabs, nil)
+	}
+	if len(m.slabs[m.slab])-m.used < n { // then nothing is lent from it
+		m.slabs[m.slab] = nil
+		m.slabs[m.slab] = make([]float32, max(n, slabSize))
 	}
 	out := m.slabs[m.slab][m.used : m.used+n : m.used+n]
 	m.used += n
+	m.lent += n
+	m.peak = max(m.peak, m.lent)
 	return out
 }
 

@@ -114,11 +114,20 @@ func (d *Dense) forward(m *Arena, x Tensor, bias []float32) Tensor {
 	return out
 }
 
-// forwardFramed applies a convolution to a frame that was made for it, and adds shift, one value per channel or nil,
+// ForwardResized scales x to h x w by taking the nearest pixel, and applies the convolution.
+func (d *Dense) ForwardResized(m *Arena, x Tensor, h, w int) Tensor {
+	out := m.Tensor(x.N, d.size(h), d.size(w), d.Out)
+	mark := m.Mark()
+	defer m.Release(mark)
+	f := m.frame(x.N, h, w, x.C, d.pad, d.padEnd)
+	resize(f, x)
+	d.applyFramed(m, out, f, nil)
+	return out
+}
+
+// applyFramed applies a convolution to a frame that was made for it, and adds shift, one value per channel or nil,
 // to every pixel.
-func (d *Dense) forwardFramed(m *Arena, f framed, shift []float32) Tensor {
-	h, w := f.H-f.before-f.after, f.W-f.before-f.after
-	out := m.Tensor(f.N, d.size(h), d.size(w), d.Out)
+func (d *Dense) applyFramed(m *Arena, out Tensor, f framed, shift []float32) {
 	mark := m.Mark()
 	defer m.Release(mark)
 	bias := d.bias
@@ -127,7 +136,6 @@ func (d *Dense) forwardFramed(m *Arena, f framed, shift []float32) Tensor {
 		sum(bias, d.bias, shift)
 	}
 	d.apply(m, out, f.Tensor, d.patches(f, out), bias)
-	return out
 }
 
 // product is the job of a layer: a chunk of rows is a task.

@@ -192,8 +192,9 @@ func TestResizeTakesTheNearestPixel(t *testing.T) {
 		{3, x.Data},
 		{1, []float32{0, 1}},
 	} {
-		if got := Resize(&Arena{}, x, 1, c.w); !slices.Equal(got.Data, c.want) {
-			t.Errorf("to %d: %v, want %v", c.w, got.Data, c.want)
+		f := (&Arena{}).frame(1, 1, c.w, x.C, 1, 1)
+		if resize(f, x); !slices.Equal(f.line(0, 0), c.want) {
+			t.Errorf("to %d: %v, want %v", c.w, f.line(0, 0), c.want)
 		}
 	}
 }
@@ -215,6 +216,12 @@ func TestArenaLendsMemoryOnce(t *testing.T) {
 	c := m.Floats(5)
 	if c[0] = 7; a[9] != 10 || len(m.slabs) != 3 {
 		t.Fatalf("%d slabs", len(m.slabs))
+	}
+	if m.Peak() != 4*slabSize+5 || m.Held() < m.Peak() {
+		t.Errorf("the peak is %d, held are %d", m.Peak(), m.Held())
+	}
+	if m.Release(Mark{}); len(m.slabs) != 1 || m.Held() != m.Peak() {
+		t.Errorf("afterwards %d slabs hold %d, the peak is %d", len(m.slabs), m.Held(), m.Peak())
 	}
 }
 

@@ -23,7 +23,11 @@ func (g *GroupNorm) Forward(m *Arena, x Tensor) Tensor {
 
 // ConvolveSiLU normalises x, applies SiLU and then the layer.
 func (g *GroupNorm) ConvolveSiLU(m *Arena, x Tensor, d *Dense) Tensor {
-	return d.forwardFramed(m, g.framedSiLU(m, x, d), nil)
+	out := m.Tensor(x.N, d.size(x.H), d.size(x.W), d.Out)
+	mark := m.Mark()
+	defer m.Release(mark)
+	d.applyFramed(m, out, g.framedSiLU(m, x, d), nil)
+	return out
 }
 
 // framedSiLU normalises x and applies SiLU, into a frame for d.

@@ -38,12 +38,16 @@ func (r *Resnet) Forward(m *Arena, x, time Tensor) Tensor {
 	if r.time != nil {
 		shift = r.time.Forward(m, time).Data
 	}
-	h := r.conv1.forwardFramed(m, r.norm1.framedSiLU(m, x, r.conv1), shift)
-	h = r.conv2.forwardFramed(m, r.norm2.framedSiLU(m, h, r.conv2), nil)
+	h := m.Tensor(x.N, x.H, x.W, r.conv1.Out)
+	inner := m.Mark()
+	r.conv1.applyFramed(m, h, r.norm1.framedSiLU(m, x, r.conv1), shift)
+	m.Release(inner)
+	r.conv2.applyFramed(m, out, r.norm2.framedSiLU(m, h, r.conv2), nil)
+	m.Release(inner)
 	if r.shortcut != nil {
 		x = r.shortcut.Forward(m, x)
 	}
-	sum(out.Data, h.Data, x.Data)
+	out.Add(x)
 	return out
 }
 

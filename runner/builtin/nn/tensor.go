@@ -47,23 +47,22 @@ func Concat(m *Arena, a, b Tensor) Tensor {
 	return out
 }
 
-// Resize scales to h x w by taking the nearest pixel, as torch.nn.functional.interpolate with mode "nearest":
-// the source index is floor(i * in / out) with the ratio rounded to float32.
-func Resize(m *Arena, x Tensor, h, w int) Tensor {
-	out := m.Tensor(x.N, h, w, x.C)
+// resize scales x to the frame's size by taking the nearest pixel, as torch.nn.functional.interpolate with mode
+// "nearest": the source index is floor(i * in / out) with the ratio rounded to float32.
+func resize(f framed, x Tensor) {
+	h, w := f.H-f.before-f.after, f.W-f.before-f.after
 	down, across := float32(x.H)/float32(h), float32(x.W)/float32(w)
 	for n := range x.N {
 		for y := range h {
 			sy := min(int(float32(y)*down), x.H-1)
 			from := x.Data[(n*x.H+sy)*x.W*x.C:]
-			to := out.Data[(n*h+y)*w*x.C:]
+			to := f.line(n, y)
 			for c := range w {
 				sx := min(int(float32(c)*across), x.W-1)
 				copy(to[c*x.C:(c+1)*x.C], from[sx*x.C:])
 			}
 		}
 	}
-	return out
 }
 
 // FromPlanes converts one picture from planes, (C, H, W) as PyTorch keeps it, and repeats it n times.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/easelgrid/easel/runner/builtin/matrix"
 	"github.com/easelgrid/easel/runner/builtin/safetensors"
 )
 
@@ -16,6 +17,7 @@ type Weights struct {
 	prefix string
 	layers map[string]*Dense
 	faults []error
+	kept   int
 }
 
 // NewWeights reads from file; every name gets prefix in front.
@@ -25,6 +27,9 @@ func NewWeights(file *safetensors.File, prefix string) *Weights {
 
 // Layers returns the linear layers and convolutions by their path, without the prefix.
 func (w *Weights) Layers() map[string]*Dense { return w.layers }
+
+// Kept returns the number of floats that the layers built so far keep, as they keep them.
+func (w *Weights) Kept() int { return w.kept }
 
 // faultLimit is the number of faults that an error lists; a file of another model has hundreds.
 const faultLimit = 8
@@ -80,6 +85,7 @@ func (w *Weights) Floats(name string, shape ...int) []float32 {
 	if err != nil {
 		w.fault("the tensor %s: %w", w.prefix+name, err)
 	}
+	w.kept += len(x)
 	return x
 }
 
@@ -112,6 +118,7 @@ func (w *Weights) dense(path string, in, out, kernel int, bias bool) *Dense {
 	}
 	d.fill(x)
 	w.layers[path] = d
+	w.kept += matrix.Size(in*kernel*kernel, out)
 	return d
 }
 

@@ -51,6 +51,7 @@ func ReadConfig(fsys fs.FS, name string) (Config, error) {
 // Model is a loaded text encoder. It is not safe for concurrent use.
 type Model struct {
 	Config    Config
+	kept      int
 	weights   map[string]*nn.Dense
 	tokens    []float32 // one row per token
 	positions []float32 // one row per position
@@ -79,7 +80,7 @@ func Open(fsys fs.FS, dir string) (*Model, error) {
 	for i := range c.Layers {
 		m.layers = append(m.layers, newLayer(w, nn.Indexed("encoder.layers", i), c))
 	}
-	m.weights = w.Layers()
+	m.weights, m.kept = w.Layers(), w.Kept()
 	if err := w.Err(); err != nil {
 		return nil, err
 	}
@@ -88,6 +89,9 @@ func Open(fsys fs.FS, dir string) (*Model, error) {
 
 // Layers returns the layers that a LoRA can change, by their path without the prefix "text_model.".
 func (m *Model) Layers() map[string]*nn.Dense { return m.weights }
+
+// Kept returns the number of floats that the weights take in memory. While a layer is changed, it takes twice its part.
+func (m *Model) Kept() int { return m.kept }
 
 // Forward encodes sequences of equal length, at most Positions, to states (N, 1, T, Width). It leaves out the last
 // skip layers, as diffusers counts clip_skip, but never the final normalisation. The result is lent from a.

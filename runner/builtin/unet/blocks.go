@@ -15,6 +15,7 @@ type pass struct {
 	skips []nn.Tensor
 
 	merging float64
+	mark    nn.Mark // what is lent behind it is not needed on the way up, but for the last block's result
 }
 
 // end lets go of what belongs to the caller.
@@ -41,7 +42,8 @@ func (s step) forward(p *pass, x nn.Tensor) (nn.Tensor, error) {
 	if err := p.ctx.Err(); err != nil {
 		return x, err
 	}
-	return s.attention.forward(p.m, x, p.text, p.merging), nil
+	s.attention.forward(p.m, x, p.text, p.merging)
+	return x, nil
 }
 
 // down is DownBlock2D or CrossAttnDownBlock2D.
@@ -143,6 +145,7 @@ func (u up) forward(p *pass, x nn.Tensor) (nn.Tensor, error) {
 		if x, err = s.forward(p, nn.Concat(p.m, x, skip)); err != nil {
 			return x, err
 		}
+		x = p.m.Keep(p.mark, x)
 	}
 	if u.sample == nil {
 		return x, nil
@@ -152,5 +155,5 @@ func (u up) forward(p *pass, x nn.Tensor) (nn.Tensor, error) {
 	}
 	// Sides that do not halve evenly: the next skip tells the size.
 	next := p.skips[len(p.skips)-1]
-	return u.sample.Forward(p.m, nn.Resize(p.m, x, next.H, next.W)), nil
+	return p.m.Keep(p.mark, u.sample.ForwardResized(p.m, x, next.H, next.W)), nil
 }

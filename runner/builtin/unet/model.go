@@ -18,6 +18,7 @@ type Model struct {
 	// with the next Forward.
 	Merging float64
 
+	kept    int
 	layers  map[string]*nn.Dense
 	time    *timeEmbedding
 	in, out *nn.Dense
@@ -59,12 +60,15 @@ func build(w *nn.Weights, c Config) *Model {
 		m.downs = append(m.downs, newDown(w, c, i))
 		m.ups = append(m.ups, newUp(w, c, i))
 	}
-	m.layers = w.Layers()
+	m.layers, m.kept = w.Layers(), w.Kept()
 	return m
 }
 
 // Layers returns the layers that a LoRA can change, by their path.
 func (m *Model) Layers() map[string]*nn.Dense { return m.layers }
+
+// Kept returns the number of floats that the weights take in memory. While a layer is changed, it takes twice its part.
+func (m *Model) Kept() int { return m.kept }
 
 // Forward predicts, for a batch of latents (N, H, W, In) at one timestep and the text encoder's states (N, 1, T,
 // ContextWidth), what the scheduler's prediction type says: (N, H, W, Out). The result is lent from a and lives
@@ -102,6 +106,7 @@ func (m *Model) blocks(p *pass, h nn.Tensor) (nn.Tensor, error) {
 			return h, err
 		}
 	}
+	p.mark = p.m.Mark()
 	if h, err = m.middle.forward(p, h); err != nil {
 		return h, err
 	}

@@ -32,20 +32,18 @@ func newTransformer(w *nn.Weights, path string, c Config, level int) *transforme
 	return t
 }
 
-func (t *transformer) forward(m *nn.Arena, x, context nn.Tensor, merging float64) nn.Tensor {
+// forward changes x in place.
+func (t *transformer) forward(m *nn.Arena, x, context nn.Tensor, merging float64) {
 	if !t.largest {
 		merging = 0
 	}
-	out := m.Tensor(x.N, x.H, x.W, x.C)
 	mark := m.Mark()
 	defer m.Release(mark)
 	h := t.in.Forward(m, t.norm.Forward(m, x))
 	for _, l := range t.layers {
 		l.forward(m, h, context, merging)
 	}
-	copy(out.Data, t.out.Forward(m, h).Data)
-	out.Add(x)
-	return out
+	x.Add(t.out.Forward(m, h))
 }
 
 // layer is diffusers' BasicTransformerBlock: self-attention, attention to the text, feed-forward.

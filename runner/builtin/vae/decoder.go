@@ -21,6 +21,7 @@ type Decoder struct {
 	middle    middle
 	ups       []up
 	norm      *nn.GroupNorm
+	kept      int
 }
 
 // up is UpDecoderBlock2D.
@@ -41,6 +42,7 @@ func Open(fsys fs.FS, dir string) (*Decoder, error) {
 	}
 	w := nn.NewWeights(file, "")
 	d := build(w, c)
+	d.kept = w.Kept()
 	if err := w.Err(); err != nil {
 		return nil, err
 	}
@@ -81,6 +83,9 @@ func newUp(w *nn.Weights, c Config, i, in, out int) up {
 	return u
 }
 
+// Kept returns the number of floats that the weights take in memory.
+func (d *Decoder) Kept() int { return d.kept }
+
 // Decode turns latents (N, H, W, Latent), as the UNet sees them, into pictures (N, H*Factor, W*Factor, 3) whose
 // values lie around -1 to 1. The result is lent from m. A cancelled ctx ends it between two blocks.
 func (d *Decoder) Decode(ctx context.Context, m *nn.Arena, latents nn.Tensor) (nn.Tensor, error) {
@@ -116,5 +121,5 @@ func (u up) forward(ctx context.Context, m *nn.Arena, mark nn.Mark, x nn.Tensor)
 	if u.sample == nil {
 		return x, nil
 	}
-	return m.Keep(mark, u.sample.Forward(m, nn.Resize(m, x, 2*x.H, 2*x.W))), ctx.Err()
+	return m.Keep(mark, u.sample.ForwardResized(m, x, 2*x.H, 2*x.W)), ctx.Err()
 }

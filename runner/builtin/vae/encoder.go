@@ -20,6 +20,7 @@ type Encoder struct {
 	downs   []down
 	middle  middle
 	norm    *nn.GroupNorm
+	kept    int
 }
 
 // down is DownEncoderBlock2D.
@@ -45,6 +46,7 @@ func OpenEncoder(fsys fs.FS, dir string) (*Encoder, error) {
 	}
 	w := nn.NewWeights(file, "")
 	e := buildEncoder(w, c, quant)
+	e.kept = w.Kept()
 	if err := w.Err(); err != nil {
 		return nil, err
 	}
@@ -104,6 +106,9 @@ func newDown(w *nn.Weights, c Config, i, in, out int) down {
 	}
 	return d
 }
+
+// Kept returns the number of floats that the weights take in memory.
+func (e *Encoder) Kept() int { return e.kept }
 
 // Encode turns pictures (N, H, W, 3) with values in -1 to 1 and sides that are multiples of Factor into a normal
 // distribution of latents (N, H/Factor, W/Factor, Latent) per element: its mean and its standard deviation

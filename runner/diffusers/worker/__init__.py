@@ -1,0 +1,1 @@
+"""The worker of the diffusers runtime; __main__ starts it."""

@@ -1,0 +1,35 @@
+"""Schedulers as a request wants them, made from the model's own configuration."""
+
+from __future__ import annotations
+
+import inspect
+
+import diffusers
+
+from worker import faults
+
+SIGMAS = {s: f"use_{s}_sigmas" for s in ("karras", "exponential", "beta")}
+
+
+def make(name: str, config: dict, options: dict):
+    """Config is the one the model came with: that of an earlier request's scheduler would carry its options on."""
+    kind = getattr(diffusers, name)
+    known = inspect.signature(kind.__init__).parameters
+    wanted = _arguments(options)
+    for option, value in wanted.items():
+        if option not in known and value is not False:
+            raise faults.Failure(faults.INVALID_REQUEST, f"scheduler_options: {name} takes no {option}")
+    try:
+        return kind.from_config(config, **{k: v for k, v in wanted.items() if k in known})
+    except (ValueError, NotImplementedError) as error:
+        raise faults.Failure(faults.INVALID_REQUEST, f"scheduler_options: {name}: {error}") from None
+
+
+def _arguments(options: dict) -> dict:
+    """The class's arguments for scheduler_options; eta is the pipeline's and not here."""
+    out = {k: options[k] for k in ("timestep_spacing", "algorithm_type", "solver_order", "solver_type", "rescale_betas_zero_snr") if options.get(k)}
+    if schedule := options.get("sigma_schedule"):
+        out |= {flag: schedule == name for name, flag in SIGMAS.items()}
+    if options.get("algorithm_type") in ("dpmsolver", "sde-dpmsolver"):
+        out["final_sigmas_type"] = "sigma_min"  # at sigma 0 these two divide by it
+    return out

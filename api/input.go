@@ -23,20 +23,25 @@ const (
 // is wrong in the form "got ..., want ...".
 func ReadInput(file []byte) (Input, error) {
 	if len(file) > MaxInputBytes {
-		return Input{}, fmt.Errorf("got %d bytes, want at most %d", len(file), MaxInputBytes)
+		return Input{}, inputError{fmt.Sprintf("%d bytes", len(file)), fmt.Sprintf("at most %d", MaxInputBytes)}
 	}
 	kind, width, height, err := header(file)
 	if err != nil {
-		return Input{}, errors.New("got something else, want a PNG, JPEG or WebP file")
+		return Input{}, inputError{fmt.Sprintf("%d bytes of something else", len(file)), "a PNG, JPEG or WebP file"}
 	}
 	if width < 1 || height < 1 || width > MaxInputPixels/height {
-		return Input{}, fmt.Errorf("got %d x %d pixels, want at most %d", width, height, MaxInputPixels)
+		return Input{}, inputError{fmt.Sprintf("%d x %d pixels", width, height), fmt.Sprintf("at most %d", MaxInputPixels)}
 	}
 	sum := sha256.Sum256(file)
 	return Input{
 		SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(file)), Type: "image/" + kind, Width: width, Height: height,
 	}, nil
 }
+
+// inputError says what is wrong with a picture.
+type inputError struct{ got, want string }
+
+func (e inputError) Error() string { return "got " + e.got + ", want " + e.want }
 
 func header(file []byte) (kind string, width, height int, err error) {
 	if len(file) >= 12 && string(file[:4]) == "RIFF" && string(file[8:12]) == "WEBP" {
@@ -90,7 +95,8 @@ func (r JobRequest) pictures(s *ImageSpec, m Model) []Fault {
 		}
 		in, err := ReadInput(p.file)
 		if err != nil {
-			faults = append(faults, Fault{Field: field, Limit: err.Error()})
+			wrong, _ := errors.AsType[inputError](err)
+			faults = append(faults, Fault{field, wrong.got, wrong.want})
 		}
 		*p.to = &in
 	}

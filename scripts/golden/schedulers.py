@@ -139,7 +139,7 @@ def record(rows: list, time: float, sample: torch.Tensor, picture: torch.Tensor)
 
 def ipndm(config: dict, options: dict, steps: int) -> tuple[float, list]:
     """IPNDMScheduler on the model's levels: its betas and alphas are sigma and alpha of the scaled sample."""
-    denoiser, euler = Denoiser(config), build("EulerDiscrete", config, options)
+    denoiser, euler = Denoiser(config), build("EulerDiscrete", config, {"sigma_schedule": "exponential"} | options)
     euler.set_timesteps(steps)
     scheduler = diffusers.IPNDMScheduler()
     scheduler.set_timesteps(steps)
@@ -291,7 +291,7 @@ def cases() -> list[tuple]:
     add(["IPNDM", "KarrasVe"], 1)
     add(OURS, 8, {"prediction_type": "v_prediction"})
     add("IPNDM", 10, options={"sigma_schedule": "karras"})
-    add("IPNDM", 10, options={"timestep_spacing": "trailing"})
+    add("IPNDM", 10, options={"sigma_schedule": "normal", "timestep_spacing": "trailing"})
     return out
 
 

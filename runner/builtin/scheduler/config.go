@@ -23,7 +23,7 @@ type Config struct {
 	ClipSample     *bool
 	ClipRange      float64
 	AlphaToOne     *bool
-	SigmaSchedule  string // "normal", "karras", "exponential" or "beta"
+	SigmaSchedule  string // "karras", "exponential" or "beta", "" for none
 	SigmaMin       float64
 	SigmaMax       float64 // these two are 0 where the file leaves them out
 	Algorithm      string
@@ -95,13 +95,13 @@ func optional[T any](f *config.File, field string, read func(string, T) T) *T {
 }
 
 func readSigmaSchedule(f *config.File) string {
-	schedule := "normal"
+	schedule := ""
 	for _, kind := range []string{"karras", "exponential", "beta"} {
 		field := "use_" + kind + "_sigmas"
 		if !f.Bool(field, false) {
 			continue
 		}
-		if schedule != "normal" {
+		if schedule != "" {
 			f.Fault(field, "only one schedule of sigmas can be used")
 		}
 		schedule = kind

@@ -4,8 +4,9 @@ package scheduler
 // history is short (Zhang and Chen 2022, arXiv:2204.13902, appendix H.2).
 //
 // diffusers' class is for models with timesteps in (0, 1] on a sine schedule and makes no pictures with Stable
-// Diffusion's. Its formulas are kept; the levels are the model's own, with the model as a denoiser of picture +
-// sigma*noise.
+// Diffusion's. Its formulas are kept, with the model as a denoiser of picture + sigma*noise. Levels evenly
+// spaced in log sigma are the default: the weights are those for even steps, and with levels even in time the
+// walk of twenty steps is not stable.
 type ipndm struct {
 	ladder
 	changes history
@@ -13,6 +14,9 @@ type ipndm struct {
 }
 
 func newIPNDM(s settings, steps int, _ Random) Scheduler {
+	if s.sigmaSchedule == "" {
+		s.sigmaSchedule = "exponential"
+	}
 	return &ipndm{ladder: s.ladder(steps), changes: history{limit: pndmOrder}}
 }
 

@@ -21,7 +21,7 @@ func (s settings) ladder(steps int) ladder {
 		times[i] = float64(float32(times[i]))
 		sigmas[i] = t.at(times[i])
 	}
-	if s.sigmaSchedule != "normal" {
+	if s.respaced() {
 		sigmas = s.respace(sigmas[0], sigmas[steps-1], steps)
 		for i, sigma := range sigmas {
 			times[i] = t.time(sigma)

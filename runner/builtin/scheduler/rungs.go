@@ -20,7 +20,7 @@ func (s settings) rungs(steps int, lowest func(table, []float64) float64) rungs 
 	for i, time := range times {
 		sigmas[i] = t.at(time)
 	}
-	if s.sigmaSchedule != "normal" {
+	if s.respaced() {
 		sigmas = s.respace(t.sigmas[s.train-1], t.sigmas[0], steps)
 		for i, sigma := range sigmas {
 			times[i] = t.time(sigma)
@@ -56,7 +56,7 @@ func lowestOfTable(t table, _ []float64) float64 { return t.sigmas[0] }
 
 // lowestOfSchedule ends a schedule of its own at its last sigma again.
 func (s settings) lowestOfSchedule(t table, sigmas []float64) float64 {
-	if s.sigmaSchedule == "normal" {
+	if !s.respaced() {
 		return t.sigmas[0]
 	}
 	return sigmas[len(sigmas)-1]

@@ -17,7 +17,7 @@ type settings struct {
 	offset        int
 	clip          float32 // bound of x0, or 0 for none
 	alphaToOne    bool
-	sigmaSchedule string
+	sigmaSchedule string // "" where nobody asked for one
 	sigmaMin      float64
 	sigmaMax      float64
 	algorithm     string
@@ -115,6 +115,9 @@ func (s *settings) fit(name string) {
 		s.order = min(s.order, 2)
 	}
 }
+
+// respaced tells whether a schedule of sigmas places the steps, and not the training timesteps.
+func (s settings) respaced() bool { return s.sigmaSchedule != "" && s.sigmaSchedule != "normal" }
 
 func or[T any](p *T, otherwise T) T {
 	if p == nil {

@@ -41,6 +41,8 @@ type Model struct {
 	Scheduler     string    `json:"scheduler"`
 	LoRAs         []Adapter `json:"loras"`
 	VAEs          []Adapter `json:"vaes,omitempty"` // that can stand in for its own
+	// Schedulers are those that the model works with, where that is not every one of the runtime's.
+	Schedulers []string `json:"schedulers,omitempty"`
 	// SchedulerDefaults replace the defaults above for a scheduler that needs others.
 	SchedulerDefaults map[string]SchedulerDefaults `json:"scheduler_defaults,omitempty"`
 	TextLayers        int                          `json:"text_layers,omitempty"`       // clip_skip is at most this

@@ -289,8 +289,8 @@ func (r Runtime) Check(s ImageSpec) error {
 		return Errorf(CodeModelNotFound, "vae: got %s, want one of %s", Quote(s.VAE), names(model.VAEs, func(a Adapter) string { return a.Name }))
 	}
 	faults := append(r.missing(s), model.faults(s)...)
-	if !slices.Contains(r.Schedulers, s.Scheduler) {
-		faults = append(faults, Fault{"scheduler", Quote(s.Scheduler), "one of " + strings.Join(r.Schedulers, ", ")})
+	if offered := r.SchedulersOf(model); !slices.Contains(offered, s.Scheduler) {
+		faults = append(faults, Fault{"scheduler", Quote(s.Scheduler), "one of " + strings.Join(offered, ", ")})
 	}
 	if r.MaxPixels > 0 && s.Width*s.Height > r.MaxPixels {
 		faults = append(faults, Fault{"width x height", fmt.Sprintf("%d x %d = %d pixels", s.Width, s.Height, s.Width*s.Height), fmt.Sprintf("at most %d pixels", r.MaxPixels)})
@@ -299,6 +299,14 @@ func (r Runtime) Check(s ImageSpec) error {
 		faults = append(faults, Fault{"width x height", fmt.Sprintf("%d x %d", s.Width, s.Height), fmt.Sprintf("multiples of %d", step)})
 	}
 	return Invalid(faults)
+}
+
+// SchedulersOf are those of the runtime that the model works with.
+func (r Runtime) SchedulersOf(m Model) []string {
+	if len(m.Schedulers) > 0 {
+		return m.Schedulers
+	}
+	return r.Schedulers
 }
 
 // missing lists the fields that need a feature the runtime lacks.

@@ -19,7 +19,7 @@ import (
 
 func progresses(t *testing.T, s *suite) {
 	p := s.start(t)
-	sp := spec(t, p)
+	sp := s.spec(t, p)
 	sp.N = 2
 	var seen []string
 	_, err := p.Generate(t.Context(), sp, t.TempDir(), 0, runner.Watch{Progress: func(g api.Progress) {
@@ -43,7 +43,7 @@ func progresses(t *testing.T, s *suite) {
 
 func previews(t *testing.T, s *suite) {
 	p := s.start(t)
-	sp := spec(t, p)
+	sp := s.spec(t, p)
 	sp.Steps = 6
 	var got []runner.Preview
 	_, err := p.Generate(t.Context(), sp, t.TempDir(), 2, runner.Watch{Preview: func(v runner.Preview) { got = append(got, v) }})
@@ -62,7 +62,7 @@ func previews(t *testing.T, s *suite) {
 
 func cancels(t *testing.T, s *suite) {
 	p := s.start(t)
-	sp := spec(t, p)
+	sp := s.spec(t, p)
 	sp.Steps, sp.N = api.MaxSteps, api.MaxImages
 	ctx, cancel := context.WithCancel(t.Context())
 	after := 0
@@ -78,19 +78,19 @@ func cancels(t *testing.T, s *suite) {
 	if after > 2 {
 		t.Errorf("%d steps after the cancel", after)
 	}
-	livesOn(t, p)
+	s.livesOn(t, p)
 }
 
 func receiverFails(t *testing.T, s *suite) {
 	p := s.start(t)
-	sp := spec(t, p)
+	sp := s.spec(t, p)
 	sp.N = 2
 	refusal := errors.New("no room")
 	_, err := p.Generate(t.Context(), sp, t.TempDir(), 0, runner.Watch{Image: func(string, api.Image) error { return refusal }})
 	if !errors.Is(err, refusal) {
 		t.Errorf("got %v, want the receiver's error", err)
 	}
-	livesOn(t, p)
+	s.livesOn(t, p)
 }
 
 func refuses(t *testing.T, s *suite) {
@@ -115,7 +115,7 @@ func refuses(t *testing.T, s *suite) {
 		{"negative seed", func(s *api.ImageSpec) { s.Seed = -1 }, api.CodeInvalidRequest, "seed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			sp := spec(t, p)
+			sp := s.spec(t, p)
 			test.spoil(&sp)
 			_, err := p.Generate(t.Context(), sp, t.TempDir(), 0, runner.Watch{})
 			wantCode(t, err, test.code)
@@ -125,22 +125,22 @@ func refuses(t *testing.T, s *suite) {
 		})
 	}
 	wantCode(t, p.Load(t.Context(), "no-such-model"), api.CodeModelNotFound)
-	livesOn(t, p)
+	s.livesOn(t, p)
 }
 
 func ends(t *testing.T, s *suite) {
-	p := s.start(t)
+	p := s.launch(t)
 	p.Stop(t.Context())
 	if p.Err() == nil {
 		t.Error("no error after the end")
 	}
-	_, err := p.Generate(t.Context(), spec(t, p), t.TempDir(), 0, runner.Watch{})
+	_, err := p.Generate(t.Context(), s.spec(t, p), t.TempDir(), 0, runner.Watch{})
 	wantCode(t, err, api.CodeNodeStopped)
 }
 
 func dies(t *testing.T, s *suite) {
-	p := s.start(t)
-	sp := spec(t, p)
+	p := s.launch(t)
+	sp := s.spec(t, p)
 	sp.Steps = api.MaxSteps
 	process, err := os.FindProcess(p.PID())
 	if err != nil {

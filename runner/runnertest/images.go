@@ -34,9 +34,9 @@ func describes(t *testing.T, s *suite) {
 
 func makes(t *testing.T, s *suite) {
 	p := s.start(t)
-	for _, scheduler := range p.Runtime().Schedulers {
+	for _, scheduler := range p.Runtime().SchedulersOf(s.about(t, p)) {
 		t.Run(scheduler, func(t *testing.T) {
-			sp := spec(t, p)
+			sp := s.spec(t, p)
 			sp.N, sp.Width, sp.Height, sp.Scheduler = 2, 96, 64, scheduler
 			dir := t.TempDir()
 			if scheduler == api.InversionScheduler {
@@ -52,7 +52,7 @@ func makes(t *testing.T, s *suite) {
 			for i, f := range files {
 				checkFile(t, f, i, sp)
 			}
-			if made.Scheduler == "" || made.Steps <= 0 || made.ModelDigest != p.Runtime().Models[0].Digest || made.Device == "" || made.Timings.Total <= 0 {
+			if made.Scheduler == "" || made.Steps <= 0 || made.ModelDigest != s.about(t, p).Digest || made.Device == "" || made.Timings.Total <= 0 {
 				t.Errorf("incomplete account: %+v", made)
 			}
 		})
@@ -81,8 +81,8 @@ func checkFile(t *testing.T, f file, index int, sp api.ImageSpec) {
 }
 
 func repeats(t *testing.T, s *suite) {
-	first, second := s.start(t), s.start(t)
-	sp := spec(t, first)
+	first, second := s.start(t), s.launch(t)
+	sp := s.spec(t, first)
 	a, _ := generate(t, first, sp)
 	b, _ := generate(t, second, sp)
 	again, _ := generate(t, first, sp)
@@ -97,7 +97,7 @@ func repeats(t *testing.T, s *suite) {
 
 func batches(t *testing.T, s *suite) {
 	p := s.start(t)
-	sp := spec(t, p)
+	sp := s.spec(t, p)
 	sp.N = 2
 	both, _ := generate(t, p, sp)
 	sp.N, sp.Seed = 1, sp.Seed+1
@@ -109,8 +109,8 @@ func batches(t *testing.T, s *suite) {
 
 func adapts(t *testing.T, s *suite) {
 	p := s.start(t)
-	sp := spec(t, p)
-	adapters := p.Runtime().Models[0].LoRAs
+	sp := s.spec(t, p)
+	adapters := s.about(t, p).LoRAs
 	if !slices.Contains(p.Runtime().Features, "lora") || len(adapters) == 0 {
 		t.Log("the runtime offers no LoRA for this model: nothing to check")
 		return
@@ -165,7 +165,7 @@ func stripes(width, height int) *image.NRGBA {
 
 func starts(t *testing.T, s *suite) {
 	p := s.start(t)
-	sp := spec(t, p)
+	sp := s.spec(t, p)
 	if !slices.Contains(p.Runtime().Features, api.FeatureInpaint) {
 		t.Log("the runtime does no inpainting: nothing to check")
 		return
@@ -224,12 +224,12 @@ func outsideIsKept(t *testing.T, f file, init *image.NRGBA, mask *image.Gray) {
 func finishes(t *testing.T, s *suite) {
 	p := s.start(t)
 	for _, format := range []api.Format{api.FormatPNG, api.FormatJPEG, api.FormatWebP} {
-		sp := spec(t, p)
+		sp := s.spec(t, p)
 		sp.Format, sp.Quality = format, 80
 		if format == api.FormatPNG {
 			sp.Quality = 0
 		}
-		if p.Runtime().Models[0].PlainBackground && format != api.FormatJPEG {
+		if s.about(t, p).PlainBackground && format != api.FormatJPEG {
 			sp.Background = api.BackgroundTransparent
 		}
 		files, _ := generate(t, p, sp)

@@ -4,6 +4,7 @@
 package runnertest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -46,37 +47,88 @@ func Child(t testing.TB) runner.Options {
 }
 
 // Run checks the runtime that options start. It takes the first model it names, at few steps.
-func Run(t *testing.T, options runner.Options) {
-	s := &suite{options: options}
-	for _, test := range []struct {
-		name string
-		run  func(*testing.T, *suite)
-	}{
-		{"describes itself", describes},
-		{"makes the images that were asked for", makes},
-		{"same seed gives the same file in another process", repeats},
-		{"image i of a batch is the image of seed+i", batches},
-		{"a LoRA of weight 0 changes nothing and leaves no trace", adapts},
-		{"an init image and a mask decide what becomes of the pixels", starts},
-		{"formats and backgrounds are what was asked for", finishes},
-		{"progress counts up to the end", progresses},
-		{"previews are small JPEG pictures", previews},
-		{"cancel ends the job within a step and the runtime lives on", cancels},
-		{"a failing receiver ends the job and the runtime lives on", receiverFails},
-		{"bad requests give one clear error and the runtime lives on", refuses},
-		{"end of input ends the process", ends},
-		{"a kill is reported as a crash", dies},
-	} {
-		t.Run(test.name, func(t *testing.T) { test.run(t, s) })
+func Run(t *testing.T, options runner.Options) { Suite{Options: options}.Run(t) }
+
+// A Suite is a way to run the checks.
+type Suite struct {
+	Options runner.Options
+	// Models are those to take; none for the first that the runtime names.
+	Models []string
+	// Share lets one process serve all cases that do not end it, for a runtime that takes long to start.
+	Share bool
+}
+
+// Run checks the runtime with each of the models.
+func (s Suite) Run(t *testing.T) {
+	shared := &shared{options: s.Options, keep: s.Share}
+	defer shared.stop()
+	if len(s.Models) == 0 {
+		(&suite{shared: shared}).run(t)
+		return
+	}
+	for i, model := range s.Models {
+		t.Run(model, func(t *testing.T) { (&suite{shared: shared, model: model, later: i > 0}).run(t) })
 	}
 }
 
-type suite struct{ options runner.Options }
+func (s *suite) run(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, *suite)
+		// process says that the case is about the process, whatever the model.
+		process bool
+	}{
+		{"describes itself", describes, false},
+		{"makes the images that were asked for", makes, false},
+		{"same seed gives the same file in another process", repeats, true},
+		{"image i of a batch is the image of seed+i", batches, false},
+		{"a LoRA of weight 0 changes nothing and leaves no trace", adapts, false},
+		{"an init image and a mask decide what becomes of the pixels", starts, false},
+		{"formats and backgrounds are what was asked for", finishes, false},
+		{"progress counts up to the end", progresses, false},
+		{"previews are small JPEG pictures", previews, false},
+		{"cancel ends the job within a step and the runtime lives on", cancels, false},
+		{"a failing receiver ends the job and the runtime lives on", receiverFails, true},
+		{"bad requests give one clear error and the runtime lives on", refuses, false},
+		{"end of input ends the process", ends, true},
+		{"a kill is reported as a crash", dies, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if s.later && test.process {
+				t.Skip("not about the model, and checked with the first one")
+			}
+			test.run(t, s)
+		})
+	}
+}
 
-// start starts a process that the test stops.
+// suite is the checks with one model.
+type suite struct {
+	shared *shared
+	model  string // "" for the first
+	later  bool   // another model was checked before
+}
+
+// start returns a process that may have served other cases, and that lives on.
 func (s *suite) start(t *testing.T) *runner.Process {
 	t.Helper()
-	p, err := runner.Start(t.Context(), s.options)
+	if !s.shared.keep {
+		return s.launch(t)
+	}
+	if s.shared.process == nil || s.shared.process.Err() != nil {
+		p, err := runner.Start(t.Context(), s.shared.options)
+		if err != nil {
+			t.Fatalf("start: %v", err)
+		}
+		s.shared.process = p
+	}
+	return s.shared.process
+}
+
+// launch starts a process for this test alone, which stops it.
+func (s *suite) launch(t *testing.T) *runner.Process {
+	t.Helper()
+	p, err := runner.Start(t.Context(), s.shared.options)
 	if err != nil {
 		t.Fatalf("start: %v", err)
 	}
@@ -84,19 +136,42 @@ func (s *suite) start(t *testing.T) *runner.Process {
 	return p
 }
 
-// spec is a small request for the process's first model.
-func spec(t *testing.T, p *runner.Process) api.ImageSpec {
+// shared is the process of several cases, where it is kept for them.
+type shared struct {
+	options runner.Options
+	keep    bool
+	process *runner.Process
+}
+
+func (s *shared) stop() {
+	if s.process != nil {
+		s.process.Stop(context.Background())
+	}
+}
+
+// about is the model that the suite is about.
+func (s *suite) about(t *testing.T, p *runner.Process) api.Model {
 	t.Helper()
 	info := p.Runtime()
 	if len(info.Models) == 0 {
 		t.Fatal("the runtime has no model")
 	}
+	model, ok := info.FindModel(cmp.Or(s.model, info.Models[0].Name))
+	if !ok {
+		t.Fatalf("the runtime has no model %s", s.model)
+	}
+	return model
+}
+
+// spec is a small request for the suite's model.
+func (s *suite) spec(t *testing.T, p *runner.Process) api.ImageSpec {
+	t.Helper()
 	steps := 3
-	s, faults := api.JobRequest{Prompt: "a red circle on a blue background", Steps: &steps}.Spec(info.Models[0], 7)
+	sp, faults := api.JobRequest{Prompt: "a red circle on a blue background", Steps: &steps}.Spec(s.about(t, p), 7)
 	if len(faults) > 0 {
 		t.Fatalf("the model's defaults are faulty: %v", faults)
 	}
-	return s
+	return sp
 }
 
 type file struct {
@@ -135,9 +210,9 @@ func tryIn(t *testing.T, p *runner.Process, s api.ImageSpec, dir string) ([]file
 }
 
 // livesOn makes sure that the same process, not a new one, still makes pictures.
-func livesOn(t *testing.T, p *runner.Process) {
+func (s *suite) livesOn(t *testing.T, p *runner.Process) {
 	t.Helper()
-	if files, _ := generate(t, p, spec(t, p)); len(files) != 1 {
+	if files, _ := generate(t, p, s.spec(t, p)); len(files) != 1 {
 		t.Errorf("%d images afterwards, want 1", len(files))
 	}
 }

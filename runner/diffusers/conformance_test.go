@@ -41,5 +41,5 @@ func child(t testing.TB, o diffusers.Options) runner.Options {
 }
 
 func TestConformance(t *testing.T) {
-	runnertest.Run(t, child(t, diffusers.Options{Shipped: shipped()}))
+	runnertest.Suite{Options: child(t, diffusers.Options{Shipped: shipped(), Threads: 1}), Share: true}.Run(t)
 }

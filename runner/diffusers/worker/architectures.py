@@ -16,8 +16,8 @@ DIFFUSION_SCHEDULERS = (
 )  # fmt: skip
 FLOW_SCHEDULERS = ("FlowMatchEulerDiscreteScheduler",)
 
-FEATURES = ("txt2img", "img2img", "inpaint", "lora", "preview", "clip_skip", "vae")
-WITH_VAE = ("sd1", "sd2", "sdxl")
+FEATURES = ("txt2img", "img2img", "inpaint", "lora", "preview", "clip_skip", "token_merging", "vae")
+UNETS = ("sd1", "sd2", "sdxl")  # architectures with a UNet: other VAEs and token merging are for these
 
 
 @dataclasses.dataclass(frozen=True)

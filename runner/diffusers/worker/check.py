@@ -53,8 +53,8 @@ def _features(model: library.Model, s: dict) -> list[Fault]:
     found, none = [], "nothing: the runtime diffusers does no "
     if s.get("mode"):
         found.append(Fault("mode", quote(s["mode"]), none + str(s["mode"])))
-    if s.get("token_merging", 0) > 0 and "token_merging" not in architectures.FEATURES:
-        found.append(Fault("token_merging", str(s["token_merging"]), none + "token_merging"))
+    if s.get("token_merging", 0) > 0 and model.traits.architecture not in architectures.UNETS:
+        found.append(Fault("token_merging", str(s["token_merging"]), f"0: model {model.name} of architecture {model.traits.architecture} has no UNet"))
     if s.get("clip_skip", 0) > model.traits.text_layers:
         found.append(Fault("clip_skip", str(s["clip_skip"]), f"at most {model.traits.text_layers}, what the text encoder of model {model.name} can leave out"))
     if s.get("safety_check") and not (model.safety_checker or model.closed_vocabulary):

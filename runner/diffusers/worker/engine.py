@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from worker import adapters, check, device as devices, faults, library, pipelines, previews, safety, schedulers, texts, vaes, wire
+from worker import adapters, check, device as devices, faults, library, merging, pipelines, previews, safety, schedulers, texts, vaes, wire
 from worker.options import Options
 
 
@@ -92,11 +92,11 @@ class Work:
         self._report("loading", 0, 0)
         loaded = self._engine.load(self._model.name)
         self._pipe = pipe = loaded.pipeline("inpaint" if self._spec.get("mask_image") else "img2img" if self._spec.get("init_image") else "txt2img")
-        pipe.scheduler = schedulers.make(self._spec["scheduler"], loaded.scheduler_config, self._spec.get("scheduler_options") or {})
+        pipe.scheduler = schedulers.make(self._spec["scheduler"], loaded.scheduler_config, self._spec.get("scheduler_options") or {}, self._spec["steps"])
         digests = self._engine.adapt(self._model, self._spec)
         vae = self._vae(loaded)
         self._clock.lap("load")
-        with _standing_in(pipe, vae), torch.inference_mode(False), torch.no_grad():
+        with _standing_in(pipe, vae), self._merging(loaded), torch.no_grad():
             self._report("encoding", 0, 0)
             self._arguments = texts.arguments(loaded, pipe, self._spec, self._engine.device.torch)
             self._arguments |= self._inputs()
@@ -104,6 +104,10 @@ class Work:
             for index in range(self._spec["n"]):
                 self._image(index)
         return self._account(digests)
+
+    def _merging(self, loaded: pipelines.Loaded):
+        factor = self._pipe.vae_scale_factor
+        return merging.around(loaded.denoiser, self._spec["height"] // factor, self._spec["width"] // factor, self._spec.get("token_merging", 0))
 
     def _vae(self, loaded: pipelines.Loaded):
         return self._engine.vae(self._model, self._spec["vae"]) if self._spec.get("vae") else loaded.vae

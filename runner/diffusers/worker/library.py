@@ -60,7 +60,7 @@ class Model:
             "steps": int(self.easel.get("steps", t.steps)), "guidance_scale": float(self.easel.get("guidance_scale", t.guidance_scale)),
             "scheduler": self.easel.get("scheduler", t.scheduler), "loras": [a.describe() for a in self.loras],
             "vaes": [a.describe() for a in self.vaes], "text_layers": t.text_layers, "safety_checker": self.safety_checker,
-            "closed_vocabulary": self.closed_vocabulary, "plain_background": bool(self.easel.get("plain_background")),
+            "schedulers": list(t.schedulers), "closed_vocabulary": self.closed_vocabulary, "plain_background": bool(self.easel.get("plain_background")),
         }  # fmt: skip
         if defaults := self.easel.get("scheduler_defaults"):
             said["scheduler_defaults"] = {n: d for n, d in defaults.items() if n in t.schedulers}
@@ -98,7 +98,7 @@ def find(options: Options) -> Library:
         model = _model(path, memory)
         own = options.own_loras.get(model.name)
         model.loras = _unique((_files(own, memory) if own else []) + loras)
-        model.vaes = _unique(vaes) if model.traits.architecture in architectures.WITH_VAE else []
+        model.vaes = _unique(vaes) if model.traits.architecture in architectures.UNETS else []
         models.append(model)
     return Library(models, version())
 

@@ -132,7 +132,8 @@ def _read(model: Model, dtype: torch.dtype):
     for name, part in pipe.components.items():
         # transformers keeps what the file has unless it is told; some parts are not told.
         if isinstance(part, torch.nn.Module):
-            part.to(dtype=dtype)
+            if any(t.is_floating_point() and t.dtype != dtype for t in part.parameters()):
+                part.to(dtype=dtype)
             _complete(model, name, part)
     return pipe
 

@@ -236,6 +236,9 @@ func (m *maker) sign(e *entry, made runner.Made, info api.Runtime, device string
 	for _, image := range e.Images {
 		receipt.Seeds = append(receipt.Seeds, image.Seed)
 		receipt.ImageDigests = append(receipt.ImageDigests, image.SHA256)
+		if image.Flagged {
+			receipt.Flagged = append(receipt.Flagged, image.Index)
+		}
 	}
 	if err := receipt.Sign(m.key); err != nil {
 		return fmt.Errorf("sign receipt: %w", err)

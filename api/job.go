@@ -214,6 +214,7 @@ type Receipt struct {
 	Scheduler      string            `json:"scheduler"`            // the effective one
 	Steps          int               `json:"steps"`                // really made: strength leaves some out
 	Safety         Safety            `json:"safety"`
+	Flagged        []int             `json:"flagged,omitempty"` // indexes of the images that the safety checker objected to
 	GuidanceScale  float64           `json:"guidance_scale"`
 	Width          int               `json:"width"`
 	Height         int               `json:"height"`

@@ -118,6 +118,12 @@ func (r *record) succeed(a api.Attempt, node string, receipt api.Receipt) error 
 	if err := r.accepts(receipt); err != nil {
 		return err
 	}
+	r.Job.Images = slices.Clone(r.Job.Images)
+	for _, i := range receipt.Flagged {
+		if i >= 0 && i < len(r.Job.Images) {
+			r.Job.Images[i].Flagged = true
+		}
+	}
 	r.Job.State, r.Job.Receipt, r.Job.Error, r.Ticket = api.StateSucceeded, &receipt, nil, nil
 	return nil
 }

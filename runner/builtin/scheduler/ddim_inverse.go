@@ -1,8 +1,7 @@
 package scheduler
 
 // ddimInverse is DDIMInverseScheduler: the steps of DDIM taken backwards, from a picture to the noise that
-// gives it (Mokady et al. 2022, arXiv:2211.09794, section 3.2; Dhariwal and Nichol 2021, arXiv:2105.05233,
-// appendix F). The model's output at the end of a step stands for that at its start.
+// gives it (Song, Meng and Ermon 2020, arXiv:2010.02502, section 4.3). The model's output at the end of a step stands for that at its start.
 type ddimInverse struct {
 	tabular
 	ratio int // of training timesteps to steps

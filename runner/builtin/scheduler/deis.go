@@ -3,8 +3,7 @@ package scheduler
 import "math"
 
 // deis is DEISMultistepScheduler: the exponential integrator of Zhang and Chen 2022, arXiv:2204.13902, in its
-// log-rho form, where the noise is extrapolated by a polynomial in log(sigma/alpha) (proposition 3 and
-// section 3.3).
+// log-rho form: rho is sigma/alpha, and the noise is extrapolated by a polynomial in log rho.
 type deis struct {
 	rungs
 	order     int
@@ -64,7 +63,7 @@ func (d *deis) first(sample []float32, call int) {
 }
 
 // weight integrates over the step, in rho = sigma/alpha, the Lagrange polynomial in log rho that is 1 at the
-// level that many calls back and 0 at the others (formula 15 of the paper).
+// level that many calls back and 0 at the others.
 func (d *deis) weight(call, order, back int) float64 {
 	log := func(back int) float64 { return float64(log32(d.ratio[call-back])) }
 	at := log(0)

@@ -4,7 +4,7 @@ import "strings"
 
 // dpm is one of the four formulas that both DPM-Solver methods choose from: for the noise (dpmsolver, Lu et
 // al. 2022, arXiv:2206.00927) or the picture (dpmsolver++, Lu et al. 2022, arXiv:2211.01095), each also for the
-// stochastic equation (sde-, appendix B of the second paper).
+// stochastic equation (sde-, the second paper).
 type dpm struct {
 	rungs
 	algorithm string
@@ -36,9 +36,9 @@ type terms struct {
 	noise  float32
 }
 
-// terms are those for a step of width h in lambda, to a call's level from another's. The second paper has
-// them as formulas 4.1 to 5.5, the first as 3.4 to 3.8; those of the first difference are of two kinds,
-// midpoint and Heun, which agree to second order.
+// terms are those for a step of width h in lambda, to a call's level from another's: the integrals of the
+// exponential with 1, lambda and lambda^2 (section 3.2 of the first paper, section 4 of the second). That with
+// lambda is of two kinds, midpoint and Heun, which agree to second order.
 func (d *dpm) terms(to, from int, h float32) terms {
 	var t terms
 	alpha, sigma := d.alpha[to], d.sigma[to]

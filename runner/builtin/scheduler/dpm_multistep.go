@@ -1,7 +1,7 @@
 package scheduler
 
-// dpmMultistep is DPMSolverMultistepScheduler: DPM-Solver++(2M) and (3M) of Lu et al. 2022, arXiv:2211.01095,
-// algorithm 2 and appendix, and the others of the family with the same history.
+// dpmMultistep is DPMSolverMultistepScheduler: DPM-Solver++(2M) of Lu et al. 2022, arXiv:2211.01095, algorithm
+// 2, the same with one more difference as third order, and the others of the family with the same history.
 type dpmMultistep struct {
 	dpm
 	order     int

@@ -1,7 +1,7 @@
 package scheduler
 
 // ipndm is IPNDMScheduler: improved PNDM, the linear multistep of Liu et al. 2022 with lower orders while its
-// history is short (Zhang and Chen 2022, arXiv:2204.13902, appendix H.2).
+// history is short (Zhang and Chen 2022, arXiv:2204.13902, the appendix on iPNDM).
 //
 // diffusers' class is for models with timesteps in (0, 1] on a sine schedule and makes no pictures with Stable
 // Diffusion's. Its formulas are kept, with the model as a denoiser of picture + sigma*noise. Levels evenly

@@ -3,8 +3,8 @@ package scheduler
 import "math"
 
 // midpoint is what both DPM2 methods share: a step goes halfway, in log sigma, and the derivative found there
-// is taken for the whole step (DPM-Solver-2 of Karras et al. 2022, arXiv:2206.00364, appendix; Lu et al. 2022,
-// arXiv:2206.00927, algorithm 1 in these variables). The last step is Euler's.
+// is taken for the whole step (DPM-Solver-2 of Lu et al. 2022, arXiv:2206.00927, algorithm 1, in the variables
+// of Karras et al. 2022, arXiv:2206.00364). The last step is Euler's.
 type midpoint struct {
 	ladder           // its sigmas are those that the model sees
 	levels []float32 // of the steps, one more for the end

@@ -90,7 +90,7 @@ func (l ladder) double(second func(step int) (time, sigma float32)) ladder {
 	return d
 }
 
-// split of sigma_to into fresh noise and what the walk goes down to, so that together they have sigma_to
+// ancestral splits a sigma into fresh noise and what the walk goes down to, so that together they have it
 // (Song et al. 2020, arXiv:2011.13456, appendix F).
 func ancestral(from, to float32) (up, down float32) {
 	if from == 0 {
@@ -98,6 +98,10 @@ func ancestral(from, to float32) (up, down float32) {
 	}
 	up = sqrt32(max(to*to*(from*from-to*to)/(from*from), 0))
 	down = sqrt32(max(to*to-up*up, 0))
+	if down == 0 {
+		// The difference is lost to rounding after a large step.
+		down = to * to / from
+	}
 	return up, down
 }
 

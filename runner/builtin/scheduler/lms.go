@@ -1,8 +1,8 @@
 package scheduler
 
-// lms is LMSDiscreteScheduler: Adams-Bashforth with the true, uneven sigmas, up to fourth order (Liu et al.
-// 2022, arXiv:2202.09778, section 3.2, where the steps are even; Hairer, Norsett and Wanner, Solving Ordinary
-// Differential Equations I, section III.5, for uneven ones).
+// lms is LMSDiscreteScheduler: the linear multistep method of Adams and Bashforth up to fourth order, for steps
+// that are not even (Hairer, Norsett and Wanner 1993, Solving Ordinary Differential Equations I, section
+// III.5), on the equation of Karras et al. 2022, arXiv:2206.00364, formula 1.
 type lms struct {
 	ladder
 	changes history

@@ -3,9 +3,9 @@ package scheduler
 import "slices"
 
 // pndm is PNDMScheduler: pseudo numerical methods on manifolds (Liu et al. 2022, arXiv:2202.09778). The
-// transfer is formula 11; three Runge-Kutta steps of four calls each (formula 13) give the history for the
+// transfer is formula 9; three Runge-Kutta steps of four calls each (formula 13) give the history for the
 // linear multistep of formula 12. With skip_prk_steps the history is built by lower orders instead, after one
-// improved Euler step.
+// improved Euler step of two calls.
 type pndm struct {
 	tabular
 	ratio   int // of training timesteps to steps
@@ -109,7 +109,7 @@ func (p *pndm) multistep(sample, output []float32, time int) {
 	p.transfer(sample, sample, p.moved, from, to)
 }
 
-// transfer is formula 11: it moves x, at a timestep, to another, and writes it to dst.
+// transfer is formula 9: it moves x, at a timestep, to another, and writes it to dst.
 func (p *pndm) transfer(dst, x, output []float32, from, to int) {
 	alpha, next := p.alpha(from), p.alpha(to)
 	scale := sqrt32(next / alpha)

@@ -23,8 +23,8 @@ func (p prediction) split(x, output, a, b float32) (picture, noise float32) {
 	}
 }
 
-// denoise returns the picture in x = picture + sigma*noise (Karras et al. 2022, arXiv:2206.00364, table 1,
-// where the columns for VP and iDDPM have c_skip and c_out).
+// denoise returns the picture in x = picture + sigma*noise, given the model's output for x/sqrt(sigma^2+1)
+// (Karras et al. 2022, arXiv:2206.00364, formula 7, with c_skip and c_out of table 1 for epsilon).
 func (p prediction) denoise(x, output, sigma float32) float32 {
 	switch p {
 	case "sample":

@@ -11,6 +11,10 @@ import (
 
 func parse(t testing.TB, text string) (Config, error) {
 	t.Helper()
+	return read(text)
+}
+
+func read(text string) (Config, error) {
 	return ReadConfig(fstest.MapFS{"scheduler_config.json": {Data: []byte(text)}}, "scheduler_config.json")
 }
 

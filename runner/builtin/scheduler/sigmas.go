@@ -90,7 +90,7 @@ func exponential(highest, lowest float64, n int) []float64 {
 }
 
 // beta puts the sigmas at the quantiles of a beta distribution, more of them near both ends (Lee et al. 2024,
-// arXiv:2407.12173, section 3).
+// arXiv:2407.12173).
 func beta(highest, lowest float64, n int) []float64 {
 	const shape = 0.6
 	sigmas := linspace(0, 1, n)

@@ -56,7 +56,6 @@ func scale(x []float32, by float32) {
 // al. 2021, arXiv:2108.01073). Inpainting with strength 1 begins with noise alone.
 func (p *Pipeline) startFrom(ctx context.Context, r Request, w *walk, random *planar) error {
 	w.first = scheduler.Start(w.method, r.Steps, r.Strength)
-	w.method.Begin(w.first)
 	image, err := p.encodeSampled(ctx, r.Init, random)
 	if err != nil {
 		return err
@@ -108,7 +107,6 @@ func (p *Pipeline) invert(ctx context.Context, r Request, forward *walk, negativ
 	copy(back.sample.Data, image.Data)
 	// The way back goes as far as the way forward begins.
 	forward.first = scheduler.Start(forward.method, r.Steps, r.Strength)
-	forward.method.Begin(forward.first)
 	back.last = len(back.method.Timesteps()) - forward.first
 	return back, nil
 }

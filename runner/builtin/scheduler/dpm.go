@@ -39,39 +39,37 @@ type terms struct {
 // terms are those for a step of width h in lambda, to a call's level from another's: the integrals of the
 // exponential with 1, lambda and lambda^2 (section 3.2 of the first paper, section 4 of the second). That with
 // lambda is of two kinds, midpoint and Heun, which agree to second order.
-func (d *dpm) terms(to, from int, h float32) terms {
+func (d *dpm) terms(to, from int, h float32, heun bool) terms {
 	var t terms
 	alpha, sigma := d.alpha[to], d.sigma[to]
-	heun := float32(0)
 	switch d.algorithm {
 	case "dpmsolver":
 		e := exp32(h) - 1
 		t.sample = alpha / d.alpha[from]
 		t.slope[0] = -(sigma * e)
-		heun = -(sigma * (e/h - 1))
+		t.slope[1] = -(sigma * (e/h - 1))
 		t.slope[2] = -(sigma * ((e-h)/(h*h) - 0.5))
 	case "sde-dpmsolver":
 		e := exp32(h) - 1
 		t.sample = alpha / d.alpha[from]
 		t.slope[0] = -2 * (sigma * e)
-		heun = -2 * (sigma * (e/h - 1))
+		t.slope[1] = -2 * (sigma * (e/h - 1))
 		t.noise = sigma * sqrt32(exp32(2*h)-1)
 	case "sde-dpmsolver++":
 		e := 1 - exp32(-2*h)
 		t.sample = sigma / d.sigma[from] * exp32(-h)
 		t.slope[0] = alpha * e
-		heun = alpha * (e/(-2*h) + 1)
+		t.slope[1] = alpha * (e/(-2*h) + 1)
 		t.slope[2] = alpha * ((e-2*h)/(4*h*h) - 0.5)
 		t.noise = sigma * sqrt32(e)
 	default:
 		e := exp32(-h) - 1
 		t.sample = sigma / d.sigma[from]
 		t.slope[0] = -(alpha * e)
-		heun = alpha * (e/h + 1)
+		t.slope[1] = alpha * (e/h + 1)
 		t.slope[2] = -(alpha * ((e+h)/(h*h) - 0.5))
 	}
-	t.slope[1] = heun
-	if !d.heun {
+	if !heun {
 		t.slope[1] = 0.5 * t.slope[0]
 	}
 	return t
@@ -86,7 +84,7 @@ func (d *dpm) first(sample []float32, to, from int) {
 		copy(sample, d.outputs.last(0))
 		return
 	}
-	t := d.terms(to, from, d.lambda[to]-d.lambda[from])
+	t := d.terms(to, from, d.lambda[to]-d.lambda[from], d.heun)
 	m := d.outputs.last(0)
 	for i, x := range sample {
 		sample[i] = t.sample*x + t.slope[0]*m[i]

@@ -49,7 +49,7 @@ func (d *dpmMultistep) orderAt(call int) int {
 func (d *dpmMultistep) second(sample []float32, call int) {
 	h := d.lambda[call+1] - d.lambda[call]
 	slope := 1 / ((d.lambda[call] - d.lambda[call-1]) / h)
-	t := d.terms(call+1, call, h)
+	t := d.terms(call+1, call, h, d.heun)
 	m0, m1 := d.outputs.last(0), d.outputs.last(1)
 	for i, x := range sample {
 		sample[i] = t.sample*x + t.slope[0]*m0[i] + t.slope[1]*(slope*(m0[i]-m1[i]))
@@ -61,9 +61,7 @@ func (d *dpmMultistep) third(sample []float32, call int) {
 	h := d.lambda[call+1] - d.lambda[call]
 	r0 := (d.lambda[call] - d.lambda[call-1]) / h
 	r1 := (d.lambda[call-1] - d.lambda[call-2]) / h
-	whole := d.dpm
-	whole.heun = true
-	t := whole.terms(call+1, call, h)
+	t := d.terms(call+1, call, h, true)
 	m0, m1, m2 := d.outputs.last(0), d.outputs.last(1), d.outputs.last(2)
 	for i, x := range sample {
 		near, far := 1/r0*(m0[i]-m1[i]), 1/r1*(m1[i]-m2[i])

@@ -7,7 +7,6 @@ type dpmSinglestep struct {
 	dpm
 	orders []int // of each call
 	start  []float32
-	from   int // the call at the group's start
 }
 
 func newDPMSinglestep(s settings, steps int, random Random) Scheduler {
@@ -39,7 +38,6 @@ func (d *dpmSinglestep) Step(sample, output, original []float32, call int) {
 		order = 1
 	}
 	if order == 1 {
-		d.from = call
 		d.start = sized(d.start, len(sample))
 		copy(d.start, sample)
 		d.first(sample, call+1, call)
@@ -53,7 +51,7 @@ func (d *dpmSinglestep) Step(sample, output, original []float32, call int) {
 	}
 }
 
-// degenerate tells whether levels of the group are the same, or the group's start is another call.
+// degenerate tells whether levels of the group are the same.
 func (d *dpmSinglestep) degenerate(call, order int) bool {
 	for at := call - order + 1; at <= call; at++ {
 		if d.flat(at, at+1) {
@@ -67,7 +65,7 @@ func (d *dpmSinglestep) second(sample []float32, call int) {
 	from := call - 1
 	h := d.lambda[call+1] - d.lambda[from]
 	r0 := (d.lambda[call] - d.lambda[from]) / h
-	t := d.terms(call+1, from, h)
+	t := d.terms(call+1, from, h, d.heun)
 	m0, m1 := d.outputs.last(0), d.outputs.last(1)
 	for i, x := range sample {
 		sample[i] = t.sample*x + t.slope[0]*m1[i] + t.slope[1]*(1/r0*(m0[i]-m1[i]))
@@ -79,9 +77,7 @@ func (d *dpmSinglestep) third(sample []float32, call int) {
 	from := call - 2
 	h := d.lambda[call+1] - d.lambda[from]
 	r0, r1 := (d.lambda[call]-d.lambda[from])/h, (d.lambda[call-1]-d.lambda[from])/h
-	whole := d.dpm
-	whole.heun = true
-	t := whole.terms(call+1, from, h)
+	t := d.terms(call+1, from, h, true)
 	m0, m1, m2 := d.outputs.last(0), d.outputs.last(1), d.outputs.last(2)
 	for i, x := range sample {
 		near, far := 1/r1*(m1[i]-m2[i]), 1/r0*(m0[i]-m2[i])

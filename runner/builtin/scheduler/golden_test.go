@@ -133,7 +133,6 @@ func (r row) follow(t *testing.T, s Scheduler) (worst float64) {
 			t.Fatalf("the walk starts at call %d, want %d", start, r.Start)
 		}
 		s.AddNoise(sample, picture, fresh, start)
-		s.Begin(start)
 	}
 	check := func(what string, at int, got, want []float32) {
 		if slices.ContainsFunc(want, func(x float32) bool { return x != x }) {

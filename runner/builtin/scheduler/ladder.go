@@ -44,8 +44,6 @@ func (l *ladder) Timesteps() []float32 { return l.timesteps }
 
 func (l *ladder) Order() int { return 1 }
 
-func (l *ladder) Begin(int) {}
-
 func (l *ladder) Scale(dst, sample []float32, call int) { scaleDown(dst, sample, l.sigmas[call]) }
 
 func scaleDown(dst, sample []float32, sigma float32) {

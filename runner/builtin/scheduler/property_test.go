@@ -85,7 +85,6 @@ func TestEveryAcceptedWalkIsFinite(t *testing.T) {
 func finite(s Scheduler, train, start int) error {
 	sample, seen, original := line(-2, 2), make([]float32, size), make([]float32, size)
 	s.AddNoise(sample, line(-1, 1), line(2, -2), start)
-	s.Begin(start)
 	times := s.Timesteps()
 	for call := start; call < len(times); call++ {
 		if !(times[call] >= 0 && times[call] <= float32(train-1)) {

@@ -68,8 +68,6 @@ func (r *rungs) Timesteps() []float32 { return r.timesteps }
 
 func (r *rungs) Order() int { return 1 }
 
-func (r *rungs) Begin(int) {}
-
 func (r *rungs) Scale(dst, sample []float32, _ int) { copy(dst, sample) }
 
 func (r *rungs) AddNoise(dst, original, noise []float32, call int) {

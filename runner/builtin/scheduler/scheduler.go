@@ -33,7 +33,7 @@ import (
 )
 
 // Scheduler is one walk of a fixed number of model calls. The value holds what a multistep method remembers,
-// so that it serves one walk: call 0, 1, 2 and so on, or the same from Begin's call.
+// so that it serves one walk: call 0, 1, 2 and so on, or the same from a later call on, for img2img.
 type Scheduler interface {
 	// InitSigma is what fresh noise is multiplied by when the walk starts at call 0.
 	InitSigma() float32
@@ -42,10 +42,8 @@ type Scheduler interface {
 	Timesteps() []float32
 	// Order is the number of calls to a step as diffusers counts it, by which img2img skips.
 	Order() int
-	// Begin says that the walk starts at that call, before anything else is asked.
-	Begin(call int)
-	// Scale writes to dst what the model sees of the sample. A method with churn adds its noise to the sample
-	// here.
+	// Scale writes to dst what the model sees of the sample, once before each step. A method with churn adds its
+	// noise to the sample here.
 	Scale(dst, sample []float32, call int)
 	// Step turns the sample at a call into that of the next one, in place, given the model's output, and
 	// writes the picture that the output promises, x0, to original.

@@ -28,8 +28,6 @@ func (t *tabular) Timesteps() []float32 { return t.timesteps }
 
 func (t *tabular) Order() int { return 1 }
 
-func (t *tabular) Begin(int) {}
-
 func (t *tabular) Scale(dst, sample []float32, _ int) { copy(dst, sample) }
 
 func (t *tabular) AddNoise(dst, original, noise []float32, call int) {

@@ -3,6 +3,8 @@ package diffusers_test
 import (
 	"log/slog"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 
 	"github.com/easelgrid/easel/runner"
@@ -40,6 +42,27 @@ func child(t testing.TB, o diffusers.Options) runner.Options {
 	return runner.Options{Command: command, Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))}
 }
 
+// tinyModels makes the tiny models of every architecture.
+func tinyModels(t testing.TB) (dir string, models []diffusers.Shipped) {
+	t.Helper()
+	dir = t.TempDir()
+	command := exec.Command(python(t), "-B", filepath.Join("..", "..", "scripts", "golden", "tinymodels.py"), dir)
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("make tiny models: %v\n%s", err, out)
+	}
+	for _, name := range []string{"sd1", "sdxl", "sd3", "flux"} {
+		files, loras := os.DirFS(filepath.Join(dir, name)), os.DirFS(filepath.Join(dir, "loras", name))
+		models = append(models, diffusers.Shipped{Name: name, Files: files, LoRAs: loras})
+	}
+	return dir, models
+}
+
 func TestConformance(t *testing.T) {
-	runnertest.Suite{Options: child(t, diffusers.Options{Shipped: shipped(), Threads: 1}), Share: true}.Run(t)
+	python(t)
+	dir, tiny := tinyModels(t)
+	options := child(t, diffusers.Options{
+		// One thread: these models are too small for more, and a test's machine may be busy.
+		Shipped: append(shipped(), tiny...), VAEDirs: []string{filepath.Join(dir, "vaes")}, Threads: 1,
+	})
+	runnertest.Suite{Options: options, Models: []string{"shapes", "sd1", "sdxl", "sd3", "flux"}, Share: true}.Run(t)
 }

@@ -13,6 +13,8 @@ from worker import faults
 from worker.device import SLICED_ROOM, WHOLE_ROOM, Device
 from worker.library import Model
 
+diffusers.utils.logging.disable_progress_bar()
+
 CLASSES = {
     "sd1": ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline"),
     "sdxl": ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline"),

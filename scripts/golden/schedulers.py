@@ -253,6 +253,8 @@ def cases() -> list[tuple]:
         if steps >= 4:
             add("PNDM", steps)
     add("PNDM", 1, {"skip_prk_steps": True})
+    add("PNDM", 50)
+    add(["DDIM", "EulerDiscrete"], 48, options={"timestep_spacing": "trailing"})
     add("PNDM", 12, {"skip_prk_steps": True, "prediction_type": "v_prediction"}, {"timestep_spacing": "trailing"})
     add("PNDM", 12, {"skip_prk_steps": True}, {"timestep_spacing": "linspace"})
     for strength in (1.0, 0.95, 0.5):

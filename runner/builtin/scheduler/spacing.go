@@ -15,7 +15,7 @@ func (s settings) spread(steps int) []float64 {
 				t[i] = back * ((train - 1) / float64(steps-1))
 			}
 		case "trailing":
-			t[i] = s.trailing(i, steps)
+			t[i] = s.trailing(s.train, i, steps)
 		default:
 			t[i] = back*float64(s.train/steps) + float64(s.offset)
 		}
@@ -34,11 +34,12 @@ func (s settings) whole(steps int) []int {
 	return t
 }
 
-// trailing is step i counted from the table's end. For 61 steps and some other numbers diffusers makes one
-// step too many, at timestep -1, by rounding; that one is left out here.
-func (s settings) trailing(i, steps int) float64 {
-	train := float64(s.train)
-	return max(math.RoundToEven(train-float64(i)*(train/float64(steps)))-1, 0)
+// trailing is step i counted down from an end, rounded on the way as numpy.arange does. For 61 steps and some
+// other numbers diffusers makes one step too many, at timestep -1, by that rounding; it is left out here.
+func (s settings) trailing(end, i, steps int) float64 {
+	from := float64(end)
+	ratio := (from - float64(s.train)/float64(steps)) - from
+	return max(math.RoundToEven(from+float64(i)*ratio)-1, 0)
 }
 
 // spreadOpen is spread for the methods of the DPM-Solver family: the walk's end counts as one more point,
@@ -51,7 +52,7 @@ func (s settings) spreadOpen(steps int) []float64 {
 		case "leading":
 			t[i] = float64((steps-i)*(last/(steps+1)) + s.offset)
 		case "trailing":
-			t[i] = s.trailing(i, steps) - float64(s.train-last)
+			t[i] = s.trailing(last, i, steps)
 		default:
 			t[i] = math.RoundToEven(float64(steps-i) * (float64(last-1) / float64(steps)))
 		}

@@ -2,6 +2,7 @@ package nn
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/easelgrid/easel/runner/builtin/matrix"
 )
@@ -78,21 +79,23 @@ func (d *Dense) patchOrder(c Change) []float32 {
 	return out
 }
 
-// fill brings PyTorch's order (Out, In, Ky, Kx) into that of the patches: (Ky, Kx, In) times Out.
-func (d *Dense) fill(w []float32) {
+// fill brings PyTorch's order (Out, In, Ky, Kx) into that of the patches: (Ky, Kx, In) times Out. It uses the memory of
+// patches as far as there is enough, and returns what it used.
+func (d *Dense) fill(w, patches []float32) []float32 {
 	area := d.Kernel * d.Kernel
 	if area > 1 {
-		patch := make([]float32, len(w))
+		patches = slices.Grow(patches[:0], len(w))[:len(w)]
 		for o := range d.Out {
 			for i := range d.In {
 				for k := range area {
-					patch[(o*area+k)*d.In+i] = w[(o*d.In+i)*area+k]
+					patches[(o*area+k)*d.In+i] = w[(o*d.In+i)*area+k]
 				}
 			}
 		}
-		w = patch
+		w = patches
 	}
 	d.weights = matrix.New(matrix.Dense(w, d.Out, d.In*area), true)
+	return patches
 }
 
 // size is the side of the output for a side of the input.
@@ -171,15 +174,24 @@ func (d *Dense) apply(m *Arena, out, x Tensor, patches matrix.Patches, bias []fl
 }
 
 // chunkRows is the number of pixels that one call to the product handles: enough to be worth the call, few enough that
-// the workers end at about the same time, and where patches are written down, that they stay in the cache. A multiple of
-// 12 suits the kernels.
+// the patches, where they are written down, stay in the cache.
 func chunkRows(total, k, n, limit int) int {
 	if vectors() {
-		if limit == 1 {
-			return max(total, 1)
-		}
-		return max(24, min(384, total/(4*limit))/12*12)
+		return evenRows(total, limit)
 	}
 	const floats = 64 << 10
 	return max(12, min(192, floats/k, 1<<20/(k*n))/12*12)
+}
+
+// evenRows is a share of the rows for each worker, or a quarter of that where it is still large: a worker that was held
+// up then leaves the rest to others. A multiple of 6 is a whole number of tiles.
+func evenRows(total, limit int) int {
+	if limit == 1 {
+		return max(total, 1)
+	}
+	rows := (total + limit - 1) / limit
+	if rows >= 96 {
+		rows /= 4
+	}
+	return (rows + 5) / 6 * 6
 }

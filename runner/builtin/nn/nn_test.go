@@ -112,7 +112,7 @@ func TestNormalisationsAreAccurate(t *testing.T) {
 			for c := range channels {
 				unit[c*channels+c] = 1
 			}
-			identity.fill(unit)
+			identity.fill(unit, nil)
 			silu := func(x float64) float64 { return x / (1 + math.Exp(-x)) }
 			plain := func(x float64) float64 { return x }
 			near(t, "group", group.Forward(&Arena{}, x), x, scale, bias, 5*77, channels/3, plain)
@@ -272,7 +272,7 @@ func TestConvolution(t *testing.T) {
 			w, bias := random(c.out*c.in*c.kernel*c.kernel), random(c.out)
 			d := &Dense{In: c.in, Out: c.out, Kernel: c.kernel, bias: bias}
 			d.Strided(c.stride, c.pad, c.pad)
-			d.fill(w)
+			d.fill(w, nil)
 			got := d.Forward(&Arena{}, x)
 			want := naive(x, w, bias, c.out, c.kernel, c.stride, c.pad)
 			if len(got.Data) != len(want) {
@@ -298,7 +298,7 @@ func TestChangesOfLowRank(t *testing.T) {
 		}
 		layer := func(w []float32) *Dense {
 			d := (&Dense{In: in, Out: out, Kernel: kernel, bias: make([]float32, out)}).Strided(1, 1, 1)
-			d.fill(w)
+			d.fill(w, nil)
 			return d
 		}
 		d := layer(w)

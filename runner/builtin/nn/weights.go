@@ -18,6 +18,8 @@ type Weights struct {
 	layers map[string]*Dense
 	faults []error
 	kept   int
+
+	numbers, patches []float32 // memory for one layer on its way
 }
 
 // NewWeights reads from file; every name gets prefix in front.
@@ -111,12 +113,13 @@ func (w *Weights) dense(path string, in, out, kernel int, bias bool) *Dense {
 	if !ok {
 		return d
 	}
-	x, err := t.Float32s()
+	x, err := t.AppendFloat32s(w.numbers[:0])
 	if err != nil {
 		w.fault("the tensor %s: %w", w.prefix+path+".weight", err)
 		return d
 	}
-	d.fill(x)
+	w.numbers = x
+	w.patches = d.fill(x, w.patches)
 	w.layers[path] = d
 	w.kept += matrix.Size(in*kernel*kernel, out)
 	return d

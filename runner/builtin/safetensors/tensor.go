@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // DType names a number format as the header spells it.
@@ -35,27 +36,31 @@ type Tensor struct {
 func (t Tensor) Len() int { return len(t.raw) / int(itemSize[t.DType]) }
 
 // Float32s decodes the tensor. F16 and BF16 values are exact in float32.
-func (t Tensor) Float32s() ([]float32, error) {
+func (t Tensor) Float32s() ([]float32, error) { return t.AppendFloat32s(nil) }
+
+// AppendFloat32s is Float32s in the memory behind dst, as far as there is enough.
+func (t Tensor) AppendFloat32s(dst []float32) ([]float32, error) {
 	switch t.DType {
 	case F16:
-		return decode(t.raw, 2, func(b []byte) float32 { return fromHalf(binary.LittleEndian.Uint16(b)) }), nil
+		return decode(dst, t.raw, 2, func(b []byte) float32 { return fromHalf(binary.LittleEndian.Uint16(b)) }), nil
 	case BF16:
-		return decode(t.raw, 2, func(b []byte) float32 {
+		return decode(dst, t.raw, 2, func(b []byte) float32 {
 			return math.Float32frombits(uint32(binary.LittleEndian.Uint16(b)) << 16)
 		}), nil
 	case F32:
-		return decode(t.raw, 4, func(b []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b)) }), nil
+		return decode(dst, t.raw, 4, func(b []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b)) }), nil
 	default:
 		return nil, fmt.Errorf("the dtype %s is not implemented (F16, BF16, F32 are)", t.DType)
 	}
 }
 
-func decode(raw []byte, size int, one func([]byte) float32) []float32 {
-	out := make([]float32, len(raw)/size)
-	for i := range out {
-		out[i] = one(raw[i*size:])
+func decode(dst []float32, raw []byte, size int, one func([]byte) float32) []float32 {
+	n := len(dst)
+	dst = slices.Grow(dst, len(raw)/size)[:n+len(raw)/size]
+	for i := range dst[n:] {
+		dst[n+i] = one(raw[i*size:])
 	}
-	return out
+	return dst
 }
 
 // fromHalf widens an IEEE 754 binary16.

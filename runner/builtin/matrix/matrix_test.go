@@ -57,6 +57,7 @@ func operand(d door, b View, transposed bool) *Operand {
 
 var shapes = []struct{ m, n, k int }{
 	{1, 1, 1}, {1, 16, 3}, {6, 16, 8}, {7, 17, 9}, {5, 15, 300}, {64, 77, 24}, {13, 3, 144}, {70, 130, 257}, {256, 64, 576},
+	{8, 33, 2500}, {13, 330, 700}, // deeper than one pass, more columns than stay in the cache
 }
 
 func TestProductIsThatOfFloat64(t *testing.T) {

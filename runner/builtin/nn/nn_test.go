@@ -266,6 +266,7 @@ func TestConvolution(t *testing.T) {
 		{"linear", 2, 5, 5, 33, 19, 1, 1, 0},
 		{"many chunks", 1, 40, 41, 16, 16, 3, 1, 1},
 		{"thin", 1, 1, 9, 2, 2, 3, 1, 1},
+		{"deep", 2, 5, 4, 120, 20, 3, 1, 1},
 	} {
 		implementations(t, func(t *testing.T) {
 			x := Tensor{random(c.n * c.h * c.w * c.in), c.n, c.h, c.w, c.in}
@@ -279,7 +280,7 @@ func TestConvolution(t *testing.T) {
 				t.Fatalf("%s: the result is %s, want %d numbers", c.name, got.Shape(), len(want))
 			}
 			for i, v := range want {
-				if math.Abs(float64(got.Data[i])-v) > 1e-4 {
+				if math.Abs(float64(got.Data[i])-v) > max(1e-4, 1e-6*float64(c.in*c.kernel*c.kernel)) {
 					t.Fatalf("%s: number %d is %g, want %g", c.name, i, got.Data[i], v)
 				}
 			}

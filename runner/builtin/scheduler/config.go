@@ -110,11 +110,21 @@ func readSigmaSchedule(f *config.File) string {
 }
 
 func (c Config) check(f *config.File) {
-	for field, beta := range map[string]*float64{"beta_start": c.BetaStart, "beta_end": c.BetaEnd} {
-		if beta != nil && !(*beta > 0 && *beta < 1) {
-			f.Fault(field, "it must lie between 0 and 1")
+	inside := func(field string, low, value, high float64) {
+		if !(value > low && value < high) {
+			f.Fault(field, "it must lie between %g and %g", low, high)
 		}
 	}
+	inside("beta_start", 0, or(c.BetaStart, 0.5), 1)
+	inside("beta_end", 0, or(c.BetaEnd, 0.5), 1)
+	if f.Has("sigma_min") {
+		inside("sigma_min", 0, c.SigmaMin, 1e6)
+	}
+	if f.Has("sigma_max") {
+		inside("sigma_max", 0, c.SigmaMax, 1e6)
+	}
+	inside("clip_sample_range", 0, c.ClipRange, 1e6)
+	inside("timestep_scaling", 0, c.TimeScaling, 1e6)
 	if c.TrainedBetas != nil && len(c.TrainedBetas) != c.TrainTimesteps {
 		f.Fault("trained_betas", "it must have %d entries, one per training timestep", c.TrainTimesteps)
 	}
@@ -124,19 +134,8 @@ func (c Config) check(f *config.File) {
 			break
 		}
 	}
-	for field, sigma := range map[string]float64{"sigma_min": c.SigmaMin, "sigma_max": c.SigmaMax} {
-		if !(sigma >= 0 && sigma <= 1e6) {
-			f.Fault(field, "it must lie between 0 and 1000000")
-		}
-	}
 	if c.SigmaMin > 0 && c.SigmaMax > 0 && c.SigmaMin >= c.SigmaMax {
 		f.Fault("sigma_min", "it must be below sigma_max")
-	}
-	if !(c.ClipRange > 0) {
-		f.Fault("clip_sample_range", "it must be above 0")
-	}
-	if !(c.TimeScaling > 0) {
-		f.Fault("timestep_scaling", "it must be above 0")
 	}
 }
 

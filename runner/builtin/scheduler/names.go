@@ -36,7 +36,7 @@ type class struct {
 	zeroSNR         bool // whether it knows rescale_betas_zero_snr
 }
 
-// The two kinds of defaults that diffusers has for the training noise.
+// The training noise that diffusers' classes take when the file is silent.
 var (
 	ddpmNoising   = noising{start: 0.0001, end: 0.02, kind: "linear"}
 	stableNoising = noising{start: 0.00085, end: 0.012, kind: "linear"}

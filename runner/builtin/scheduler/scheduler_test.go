@@ -7,6 +7,7 @@ import (
 	"testing/fstest"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/runner/builtin/noise"
 )
 
 func parse(t testing.TB, text string) (Config, error) {
@@ -77,5 +78,32 @@ func TestBadConfigurationsAreNamed(t *testing.T) {
 	}
 	if _, err := New(DDIM, Config{TrainTimesteps: 10}, api.SchedulerOptions{}, 11, nil); err == nil {
 		t.Error("more steps than timesteps were taken")
+	}
+}
+
+// Every class of diffusers writes its own fields, and -Infinity where a bound is none.
+func TestFilesOfEveryClassAreRead(t *testing.T) {
+	for _, c := range []struct{ name, text string }{
+		{"DPM-Solver", `{"_class_name": "DPMSolverMultistepScheduler", "lambda_min_clipped": -Infinity, "variance_type": null, "use_lu_lambdas": false, "solver_order": 2}`},
+		{"UniPC", `{"_class_name": "UniPCMultistepScheduler", "disable_corrector": [], "solver_p": null, "shift_terminal": null, "sigma_max": null}`},
+		{"DEIS", `{"_class_name": "DEISMultistepScheduler", "algorithm_type": "deis", "solver_type": "logrho", "use_karras_sigmas": true}`},
+		{"Karras", `{"_class_name": "KarrasVeScheduler", "sigma_min": 0.02, "sigma_max": 100, "s_churn": 80}`},
+		{"LCM", `{"_class_name": "LCMScheduler", "original_inference_steps": 50, "timestep_scaling": 10.0}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			config, err := parse(t, c.text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range api.SchedulerNames {
+				s, err := New(name, config, api.SchedulerOptions{}, 4, noise.New(1))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := finite(s, config.TrainTimesteps, 0); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		})
 	}
 }

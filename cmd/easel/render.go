@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -157,13 +156,4 @@ func oneArgument(_ *cobra.Command, args []string) error {
 		return usageError{fmt.Errorf("want one argument, got %d", len(args))}
 	}
 	return nil
-}
-
-func runtimeNames() []string {
-	var names []string
-	for name := range runtimes {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }

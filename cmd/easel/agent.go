@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -66,7 +67,7 @@ SIGTERM or Ctrl-C drains: what runs is finished and delivered first. A second on
 	f.StringVar(&config.Coordinator, "coordinator", cmpOr(os.Getenv("EASEL_COORDINATOR"), "http://127.0.0.1:7878"), "`URL` of the coordinator (or EASEL_COORDINATOR)")
 	f.StringVar(&config.JoinToken, "join", os.Getenv("EASEL_JOIN_TOKEN"), "join `TOKEN`, needed the first time only (or EASEL_JOIN_TOKEN)")
 	f.StringVar(&config.Data, "data", "easel-node", "directory for the node's key and unfinished work")
-	f.StringArrayVar(&names, "runtime", []string{"builtin"}, "builtin or fake; may be repeated")
+	f.StringArrayVar(&names, "runtime", []string{"builtin"}, strings.Join(runtimeNames(), " or ")+"; may be repeated")
 	f.IntVar(&config.Slots, "slots", 1, "jobs at a time")
 	f.DurationVar(&config.DrainTimeout, "drain-timeout", 0, "longest wait for running jobs at the end (5m)")
 	f.BoolVar(&asJSON, "json", false, "print the node's id as one line of JSON at each registration")

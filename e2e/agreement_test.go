@@ -113,6 +113,7 @@ func agreements() []agreement {
 		agreement{name: "img2img", init: true, edit: func(r *api.JobRequest) { r.Strength = &strength }},
 		agreement{name: "img2img ancestral", init: true, edit: func(r *api.JobRequest) { r.Scheduler = "EulerAncestralDiscreteScheduler" }},
 		agreement{name: "img2img second order", init: true, edit: func(r *api.JobRequest) { r.Scheduler = "HeunDiscreteScheduler" }},
+		agreement{name: "img2img PNDM", init: true, edit: func(r *api.JobRequest) { r.Scheduler = "PNDMScheduler" }},
 		agreement{name: "inpainting", init: true, mask: true, edit: func(*api.JobRequest) {}},
 		agreement{name: "inpainting with strength", init: true, mask: true, edit: func(r *api.JobRequest) { r.Strength = &strength }},
 		agreement{name: "inpainting with a LoRA", init: true, mask: true, edit: func(r *api.JobRequest) {

@@ -154,5 +154,8 @@ func (p *Pipeline) scheduleFor(class string) scheduler.Config {
 	if class == c.Class || c.ClipSample != nil {
 		c.ClipSample = &no
 	}
+	// Every Stable Diffusion checkpoint that comes with PNDM skips its Runge-Kutta steps, and diffusers'
+	// inpainting insists on it: entered in the middle, as with an init image, they make no picture.
+	c.SkipPRK = true
 	return c
 }

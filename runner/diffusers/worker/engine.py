@@ -92,7 +92,7 @@ class Work:
         self._report("loading", 0, 0)
         loaded = self._engine.load(self._model.name)
         self._pipe = pipe = loaded.pipeline("inpaint" if self._spec.get("mask_image") else "img2img" if self._spec.get("init_image") else "txt2img")
-        pipe.scheduler = schedulers.make(self._spec["scheduler"], loaded.scheduler_config, self._spec.get("scheduler_options") or {}, self._spec["steps"])
+        pipe.scheduler = schedulers.make(self._spec["scheduler"], loaded.scheduler_config, self._spec.get("scheduler_options") or {})
         digests = self._engine.adapt(self._model, self._spec)
         vae = self._vae(loaded)
         self._clock.lap("load")

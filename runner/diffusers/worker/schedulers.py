@@ -8,17 +8,18 @@ import diffusers
 
 from worker import faults
 
-PNDM_ORDER = 4
 SIGMAS = {s: f"use_{s}_sigmas" for s in ("karras", "exponential", "beta")}
 
 
-def make(name: str, config: dict, options: dict, steps: int):
+def make(name: str, config: dict, options: dict):
     """Config is the one the model came with: that of an earlier request's scheduler would carry its options on."""
     kind = getattr(diffusers, name)
     known = inspect.signature(kind.__init__).parameters
     wanted = _arguments(options)
-    if name == "PNDMScheduler" and steps < PNDM_ORDER:
-        wanted["skip_prk_steps"] = True  # there is no room for them, and diffusers fails
+    if name == "PNDMScheduler":
+        # As every Stable Diffusion checkpoint with PNDM has it: entered in the middle, as with an init image,
+        # the Runge-Kutta steps make no picture.
+        wanted["skip_prk_steps"] = True
     for option, value in wanted.items():
         if option not in known and value is not False:
             raise faults.Failure(faults.INVALID_REQUEST, f"scheduler_options: {name} takes no {option}")

@@ -75,8 +75,10 @@ type Service interface {
 	// Find turns an Alias or a job's own id into the caller's job.
 	Find(ctx context.Context, who Caller, dialect, id string) (api.Job, error)
 	// Wait follows a job until it is settled, and calls watch, which may be nil, for everything that
-	// happens on the way. When ctx ends first, the job is canceled where the coordinator is configured
-	// so, and the error is ctx's.
+	// happens on the way. When ctx is canceled first, as when the client went away, the job is canceled
+	// where the coordinator is configured so, and the error is ctx's. When ctx's deadline passes first,
+	// or watch returns an error, the job goes on and that is the error: so a dialect that answers
+	// "still processing" waits with context.WithTimeout.
 	Wait(ctx context.Context, job string, watch func(Event) error) (api.Job, error)
 	// Cancel ends a job of the caller's; one that is settled stays as it is.
 	Cancel(ctx context.Context, who Caller, job string) error
@@ -131,6 +133,9 @@ type Request struct {
 type Webhook struct {
 	URL     string
 	TrackID string
+	// ID is what the dialect's clients call the job: Request.Alias, or else the job's own id. Submit
+	// fills it in.
+	ID string
 }
 
 // A Notifier is a Dialect that sends webhooks.

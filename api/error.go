@@ -22,6 +22,8 @@ const (
 	CodeLoRANotFound     Code = "lora_not_found"    // requester: no node has this LoRA
 	CodeLoRAIncompatible Code = "lora_incompatible" // requester: the LoRA does not fit the model
 	CodeUnsupported      Code = "unsupported"       // requester: this runtime cannot do it
+	CodeRateLimited      Code = "rate_limited"      // requester: too many requests; another in RetryAfter seconds helps
+	CodeQuotaExceeded    Code = "quota_exceeded"    // requester: what its key may use is used up
 	CodeCanceled         Code = "canceled"          // requester asked for it
 	CodeOutOfMemory      Code = "out_of_memory"     // node: model and size do not fit this device
 	CodeRuntimeCrashed   Code = "runtime_crashed"   // node: the runtime process ended by itself
@@ -52,6 +54,8 @@ type Error struct {
 	Code    Code    `json:"code"`
 	Message string  `json:"message"`
 	Faults  []Fault `json:"faults,omitempty"`
+	// RetryAfter is in how many seconds the same request may be answered, of rate_limited and quota_exceeded.
+	RetryAfter int `json:"retry_after,omitempty"`
 }
 
 // A Fault is one thing wrong with one field of a request.

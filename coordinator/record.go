@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/dialect"
 )
 
 // A record is the durable truth about one job.
@@ -31,6 +32,11 @@ type record struct {
 	Killed  []string `json:"killed,omitempty"` // nodes whose runtimes it brought down
 	Avoid   []string `json:"avoid,omitempty"`  // nodes that lost it, another is preferred
 	Losses  []loss   `json:"losses,omitempty"` // newest last
+
+	Owner   string           `json:"owner,omitempty"`   // name of the key that submitted it
+	Dialect string           `json:"dialect,omitempty"` // that it came in, none is the native API
+	Webhook *dialect.Webhook `json:"webhook,omitempty"`
+	Base    string           `json:"base,omitempty"` // scheme and host as the client wrote them, for links in webhooks
 }
 
 // A loss is how one attempt ended without a result.

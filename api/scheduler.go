@@ -109,7 +109,7 @@ func (o SchedulerOptions) Faults(scheduler string) []Fault {
 		f.useless("rescale_betas_zero_snr", "true")
 	}
 	if use.ownSpacing && o.Spacing != "" && o.SigmaSchedule != "" && o.SigmaSchedule != "normal" {
-		f.add("timestep_spacing", Quote(o.Spacing), scheduler+" takes no timestep_spacing with a sigma_schedule other than normal")
+		f.add("timestep_spacing", Quote(o.Spacing), "none: "+scheduler+" takes no timestep_spacing with a sigma_schedule other than normal")
 	}
 	return f.faults
 }
@@ -125,7 +125,7 @@ func (f *optionFaults) add(option, value, limit string) {
 }
 
 func (f *optionFaults) useless(option, value string) {
-	f.add(option, value, f.scheduler+" takes no "+option)
+	f.add(option, value, "none: "+f.scheduler+" takes no "+option)
 }
 
 func (f *optionFaults) choice(option, value string, allowed []string) {

@@ -25,18 +25,18 @@ func TestSchedulerOptionsAreChecked(t *testing.T) {
 		{"every fault at once", "DDPMScheduler", SchedulerOptions{
 			SigmaSchedule: "karras", Spacing: "even", Algorithm: "dpmsolver", SolverType: "bh1", SolverOrder: 2, Eta: eta(0.5),
 		}, []Fault{
-			{"scheduler_options.sigma_schedule", `"karras"`, "DDPMScheduler takes no sigma_schedule"},
+			{"scheduler_options.sigma_schedule", `"karras"`, "none: DDPMScheduler takes no sigma_schedule"},
 			{"scheduler_options.timestep_spacing", `"even"`, "one of leading, linspace, trailing"},
-			{"scheduler_options.algorithm_type", `"dpmsolver"`, "DDPMScheduler takes no algorithm_type"},
-			{"scheduler_options.solver_type", `"bh1"`, "DDPMScheduler takes no solver_type"},
-			{"scheduler_options.solver_order", "2", "DDPMScheduler takes no solver_order"},
-			{"scheduler_options.eta", "0.5", "DDPMScheduler takes no eta"},
+			{"scheduler_options.algorithm_type", `"dpmsolver"`, "none: DDPMScheduler takes no algorithm_type"},
+			{"scheduler_options.solver_type", `"bh1"`, "none: DDPMScheduler takes no solver_type"},
+			{"scheduler_options.solver_order", "2", "none: DDPMScheduler takes no solver_order"},
+			{"scheduler_options.eta", "0.5", "none: DDPMScheduler takes no eta"},
 		}},
 		{"inversion", "DDIMInverseScheduler", SchedulerOptions{Spacing: "linspace"}, []Fault{
 			{"scheduler_options.timestep_spacing", `"linspace"`, "one of leading, trailing"},
 		}},
 		{"zero signal", "LMSDiscreteScheduler", SchedulerOptions{RescaleZeroSNR: true}, []Fault{
-			{"scheduler_options.rescale_betas_zero_snr", "true", "LMSDiscreteScheduler takes no rescale_betas_zero_snr"},
+			{"scheduler_options.rescale_betas_zero_snr", "true", "none: LMSDiscreteScheduler takes no rescale_betas_zero_snr"},
 		}},
 		{"order", multistep, SchedulerOptions{SolverOrder: 4}, []Fault{{"scheduler_options.solver_order", "4", "1 to 3"}}},
 		{"negative order", multistep, SchedulerOptions{SolverOrder: -1}, []Fault{{"scheduler_options.solver_order", "-1", "1 to 3"}}},

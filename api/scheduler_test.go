@@ -44,7 +44,7 @@ func TestSchedulerOptionsAreChecked(t *testing.T) {
 			{"scheduler_options.solver_order", "3", "1 to 2 with sde-dpmsolver"},
 		}},
 		{"two placements", multistep, SchedulerOptions{SigmaSchedule: "karras", Spacing: "trailing"}, []Fault{
-			{"scheduler_options.timestep_spacing", `"trailing"`, multistep + " takes no timestep_spacing with a sigma_schedule other than normal"},
+			{"scheduler_options.timestep_spacing", `"trailing"`, "none: " + multistep + " takes no timestep_spacing with a sigma_schedule other than normal"},
 		}},
 		{"eta", "DDIMScheduler", SchedulerOptions{Eta: eta(1.5)}, []Fault{{"scheduler_options.eta", "1.5", "0 to 1"}}},
 		{"eta is no number", "DDIMScheduler", SchedulerOptions{Eta: eta(math.NaN())}, []Fault{{"scheduler_options.eta", "NaN", "0 to 1"}}},

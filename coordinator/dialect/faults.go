@@ -1,0 +1,40 @@
+package dialect
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/easelgrid/easel/api"
+)
+
+// Rename gives an error's faults the names that the vendor has for the fields, where names has one for
+// the field or for what comes before its first dot or bracket. The message is made anew of them.
+func Rename(err error, names map[string]string) error {
+	told, ok := err.(*api.Error)
+	if !ok || len(told.Faults) == 0 {
+		return err
+	}
+	renamed := *told
+	renamed.Faults = slices.Clone(told.Faults)
+	texts := make([]string, len(renamed.Faults))
+	for i := range renamed.Faults {
+		renamed.Faults[i].Field = rename(renamed.Faults[i].Field, names)
+		texts[i] = renamed.Faults[i].String()
+	}
+	renamed.Message = strings.Join(texts, "; ")
+	return &renamed
+}
+
+func rename(field string, names map[string]string) string {
+	if name, ok := names[field]; ok {
+		return name
+	}
+	end := strings.IndexAny(field, ".[")
+	if end < 0 {
+		return field
+	}
+	if name, ok := names[field[:end]]; ok {
+		return name + field[end:]
+	}
+	return field
+}

@@ -1,0 +1,28 @@
+package dialect
+
+import (
+	"strconv"
+	"strings"
+)
+
+// ParseSize reads "WIDTHxHEIGHT" in pixels, such as "1024x768": two numbers from 1 to 99999 without
+// signs or leading zeros.
+func ParseSize(text string) (width, height int, ok bool) {
+	w, h, both := strings.Cut(text, "x")
+	width, okWidth := side(w)
+	height, okHeight := side(h)
+	return width, height, both && okWidth && okHeight
+}
+
+func side(text string) (int, bool) {
+	if text == "" || len(text) > 5 || text[0] == '0' {
+		return 0, false
+	}
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+	}
+	n, err := strconv.Atoi(text)
+	return n, err == nil
+}

@@ -38,6 +38,9 @@ func run(ctx context.Context, o options, half string, write bool) error {
 	if half != "" {
 		return measureEngine(ctx, half)
 	}
+	if write && o.python == "" {
+		return fmt.Errorf("the table in %s has PyTorch in it: set EASEL_PYTHON, or -python, to a Python that has torch and diffusers", document)
+	}
 	all, err := measure(ctx, o)
 	if err != nil {
 		return err

@@ -10,14 +10,14 @@ import (
 )
 
 // Picture reads a picture in base64, with or without "data:image/png;base64," before it; nil where
-// the field is absent. What is not a PNG, JPEG or WebP file within the limits is a fault.
+// the field is absent or empty. What is not a PNG, JPEG or WebP file within the limits is a fault.
 func (o *Object) Picture(field string) []byte {
 	if o.Raw(field) == nil {
 		return nil
 	}
 	before := len(*o.faults)
 	text := o.Text(field)
-	if len(*o.faults) > before {
+	if text == "" || len(*o.faults) > before {
 		return nil
 	}
 	file, err := DecodePicture(text)

@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,6 +27,9 @@ type Object struct {
 	path   string // of the object within the request, with a dot behind it
 	fields map[string]json.RawMessage
 	faults *[]api.Fault
+	whys   map[string]Why
+	read   map[string]bool // fields that were looked for, with the path
+	form   bool            // all values are strings, see [ReadForm]
 }
 
 // ReadObject reads a request's body of at most limit bytes.
@@ -42,7 +46,7 @@ func ReadObject(w http.ResponseWriter, r *http.Request, limit int64) (*Object, e
 
 // ParseObject reads an object from a whole body.
 func ParseObject(body []byte) (*Object, error) {
-	o := &Object{faults: new([]api.Fault)}
+	o := newObject()
 	if err := json.Unmarshal(body, &o.fields); err != nil {
 		got := "something else"
 		if len(bytes.TrimSpace(body)) == 0 {
@@ -58,16 +62,24 @@ func ParseObject(body []byte) (*Object, error) {
 	return o, nil
 }
 
+func newObject() *Object {
+	return &Object{faults: new([]api.Fault), whys: map[string]Why{}, read: map[string]bool{}}
+}
+
 // Err is one error of all faults noted so far, nil when there are none.
 func (o *Object) Err() error { return api.Invalid(*o.faults) }
 
 // Fault notes one.
-func (o *Object) Fault(field, value, limit string) {
+func (o *Object) Fault(field, value, limit string) { o.fault(WrongValue, field, value, limit) }
+
+func (o *Object) fault(why Why, field, value, limit string) {
 	*o.faults = append(*o.faults, api.Fault{Field: o.path + field, Value: value, Limit: limit})
+	o.whys[o.path+field] = why
 }
 
 // Raw is a field as it came; nil where it is absent or null.
 func (o *Object) Raw(field string) json.RawMessage {
+	o.read[o.path+field] = true
 	raw := o.fields[field]
 	if string(raw) == "null" {
 		return nil
@@ -78,12 +90,13 @@ func (o *Object) Raw(field string) json.RawMessage {
 // First is the first of the names whose field is there, or the first name: some vendors have two
 // names for a field.
 func (o *Object) First(names ...string) string {
+	first := ""
 	for _, name := range names {
-		if o.Raw(name) != nil {
-			return name
+		if o.Raw(name) != nil && first == "" {
+			first = name
 		}
 	}
-	return names[0]
+	return cmp.Or(first, names[0])
 }
 
 // Text reads a string, "" where it is absent.
@@ -94,7 +107,7 @@ func (o *Object) Text(field string) string {
 	}
 	var text string
 	if json.Unmarshal(raw, &text) != nil {
-		o.Fault(field, kindOf(raw), "a string")
+		o.fault(WrongType, field, kindOf(raw), "a string")
 	}
 	return text
 }
@@ -109,39 +122,46 @@ func (o *Object) Choice(field string, of ...string) string {
 	return text
 }
 
-// Limited reads a string of at most most characters.
-func (o *Object) Limited(field string, most int) string {
+// Words reads a text for a model, "" where it is absent: at most most characters, and what any prompt
+// has to be.
+func (o *Object) Words(field string, most int) string {
 	text := o.Text(field)
 	if n := utf8.RuneCountInString(text); n > most {
-		o.Fault(field, fmt.Sprintf("%d characters", n), fmt.Sprintf("at most %d characters", most))
+		o.fault(TooLong, field, fmt.Sprintf("%d characters", n), fmt.Sprintf("at most %d characters", most))
+	} else if len(text) > api.MaxPromptBytes {
+		o.fault(TooLong, field, fmt.Sprintf("%d bytes", len(text)), fmt.Sprintf("at most %d bytes", api.MaxPromptBytes))
+	} else if strings.ContainsFunc(text, control) {
+		o.Fault(field, "", "a text without control characters other than tab and line break")
 	}
 	return text
 }
 
-// Prompt reads a text that must be there, of at most most characters.
+func control(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' }
+
+// Prompt reads words that have to be there.
 func (o *Object) Prompt(field string, most int) string {
 	before := len(*o.faults)
-	text := o.Limited(field, most)
+	text := o.Words(field, most)
 	if strings.TrimSpace(text) == "" && len(*o.faults) == before {
-		o.Fault(field, "", "a text that is not empty")
+		o.fault(Missing, field, "", "a text that is not empty")
 	}
 	return text
 }
 
 // Int reads a whole number from least to most, nil where it is absent.
 func (o *Object) Int(field string, least, most int64) *int64 {
-	raw := o.Raw(field)
+	raw := o.scalar(field)
 	if raw == nil {
 		return nil
 	}
 	limit := fmt.Sprintf("a whole number from %d to %d", least, most)
 	value, ok := whole(raw)
 	if !ok {
-		o.Fault(field, kindOf(raw), limit)
+		o.fault(WrongType, field, kindOf(raw), limit)
 		return nil
 	}
 	if value < least || value > most {
-		o.Fault(field, strconv.FormatInt(value, 10), limit)
+		o.fault(beyond(value < least), field, strconv.FormatInt(value, 10), limit)
 		return nil
 	}
 	return &value
@@ -149,13 +169,17 @@ func (o *Object) Int(field string, least, most int64) *int64 {
 
 // Number reads a number from least to most, nil where it is absent.
 func (o *Object) Number(field string, least, most float64) *float64 {
-	raw := o.Raw(field)
+	raw := o.scalar(field)
 	if raw == nil {
 		return nil
 	}
 	value, ok := number(raw)
 	if !ok || value < least || value > most {
-		o.Fault(field, kindOf(raw), fmt.Sprintf("a number from %g to %g", least, most))
+		why := WrongType
+		if ok {
+			why = beyond(value < least)
+		}
+		o.fault(why, field, kindOf(raw), fmt.Sprintf("a number from %g to %g", least, most))
 		return nil
 	}
 	return &value
@@ -163,13 +187,13 @@ func (o *Object) Number(field string, least, most float64) *float64 {
 
 // Bool reads true or false, nil where it is absent.
 func (o *Object) Bool(field string) *bool {
-	raw := o.Raw(field)
+	raw := o.scalar(field)
 	if raw == nil {
 		return nil
 	}
 	value := string(raw) == "true"
 	if !value && string(raw) != "false" {
-		o.Fault(field, kindOf(raw), "true or false")
+		o.fault(WrongType, field, kindOf(raw), "true or false")
 		return nil
 	}
 	return &value
@@ -178,9 +202,9 @@ func (o *Object) Bool(field string) *bool {
 // Object reads an object within the object; one without fields where it is absent. Its faults are
 // noted here.
 func (o *Object) Object(field string) *Object {
-	inner := &Object{path: o.path + field + ".", faults: o.faults}
+	inner := &Object{path: o.path + field + ".", faults: o.faults, whys: o.whys, read: o.read}
 	if raw := o.Raw(field); raw != nil && json.Unmarshal(raw, &inner.fields) != nil {
-		o.Fault(field, kindOf(raw), "an object")
+		o.fault(WrongType, field, kindOf(raw), "an object")
 	}
 	return inner
 }
@@ -193,7 +217,7 @@ func (o *Object) Texts(field string) []string {
 	}
 	var texts []string
 	if json.Unmarshal(raw, &texts) != nil {
-		o.Fault(field, kindOf(raw), "an array of strings")
+		o.fault(WrongType, field, kindOf(raw), "an array of strings")
 	}
 	return texts
 }

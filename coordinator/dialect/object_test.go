@@ -52,8 +52,10 @@ func TestFields(t *testing.T) {
 		"choice of none":            {`"c"`, func(o *Object) any { return o.Choice("f", "a", "b") }, "", `got "c", want one of a, b`},
 		"choice empty":              {`""`, func(o *Object) any { return o.Choice("f", "a", "b") }, "", `got "", want one of a, b`},
 		"choice of another kind":    {`[]`, func(o *Object) any { return o.Choice("f", "a") }, "", "got an array, want a string"},
-		"characters, not bytes":     {`"äöü"`, func(o *Object) any { return o.Limited("f", 3) }, "äöü", ""},
-		"one character too many":    {`"abcd"`, func(o *Object) any { return o.Limited("f", 3) }, "abcd", "got 4 characters, want at most 3 characters"},
+		"characters, not bytes":     {`"äöü"`, func(o *Object) any { return o.Words("f", 3) }, "äöü", ""},
+		"one character too many":    {`"abcd"`, func(o *Object) any { return o.Words("f", 3) }, "abcd", "got 4 characters, want at most 3 characters"},
+		"a control character":       {`"a\u0001"`, func(o *Object) any { return o.Words("f", 3) }, "a\x01", "want a text without control characters other than tab and line break"},
+		"many bytes":                {`"` + strings.Repeat("€", 3000) + `"`, func(o *Object) any { return len(o.Words("f", 3000)) }, 9000, "got 9000 bytes, want at most 8192 bytes"},
 		"prompt":                    {`"a"`, func(o *Object) any { return o.Prompt("f", 3) }, "a", ""},
 		"prompt of spaces":          {`"  "`, func(o *Object) any { return o.Prompt("f", 3) }, "  ", "want a text that is not empty"},
 		"prompt absent":             {`null`, func(o *Object) any { return o.Prompt("f", 3) }, "", "want a text that is not empty"},
@@ -81,6 +83,7 @@ func TestFields(t *testing.T) {
 		"the first name that is":    {`"a"`, func(o *Object) any { return o.First("e", "f") }, "f", ""},
 		"the first name for none":   {`null`, func(o *Object) any { return o.First("e", "f") }, "e", ""},
 		"no picture":                {`null`, func(o *Object) any { return o.Picture("f") }, []byte(nil), ""},
+		"an empty picture":          {`""`, func(o *Object) any { return o.Picture("f") }, []byte(nil), ""},
 		"a picture that is none":    {`"aGVsbG8="`, func(o *Object) any { return o.Picture("f") }, []byte(nil), "got 5 bytes of something else, want a PNG, JPEG or WebP file"},
 		"a picture in no base64":    {`"/9j/4…/Z"`, func(o *Object) any { return o.Picture("f") }, []byte(nil), "got something else, want a picture in base64"},
 		"a picture of another kind": {`1`, func(o *Object) any { return o.Picture("f") }, []byte(nil), "got 1, want a string"},
@@ -118,6 +121,9 @@ func TestAllFaultsComeAtOnce(t *testing.T) {
 		fields = append(fields, f.Field)
 	}
 	if diff := cmp.Diff([]string{"prompt", "n", "config.size"}, fields); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"config", "config.size", "n", "prompt"}, o.Read()); diff != "" {
 		t.Error(diff)
 	}
 }

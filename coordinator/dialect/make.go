@@ -2,6 +2,8 @@ package dialect
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"github.com/easelgrid/easel/api"
 )
@@ -16,6 +18,31 @@ func Make(ctx context.Context, s Service, who Caller, r Request, watch func(Even
 		return api.Job{}, err
 	}
 	return job, JobError(job)
+}
+
+// Patience is how long a synchronous request waits where the vendor says nothing of it. Clients of
+// OpenAI's libraries wait as long.
+const Patience = 10 * time.Minute
+
+// MakeWithin is Make for at most some time: a job that is not settled by then is canceled.
+func MakeWithin(ctx context.Context, limit time.Duration, s Service, who Caller, r Request) (api.Job, error) {
+	job, err := s.Submit(ctx, who, r)
+	if err != nil {
+		return api.Job{}, err
+	}
+	waiting, stop := context.WithTimeout(ctx, limit)
+	defer stop()
+	settled, err := s.Wait(waiting, job.ID, nil)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		if err := s.Cancel(ctx, who, job.ID); err != nil {
+			return api.Job{}, err
+		}
+		return api.Job{}, api.Errorf(api.CodeUnavailable, "there was no picture within %s, the job was canceled", limit)
+	}
+	if err != nil {
+		return api.Job{}, err
+	}
+	return settled, JobError(settled)
 }
 
 // JobError says why a settled job has no images; nil where it has.

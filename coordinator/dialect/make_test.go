@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/easelgrid/easel/api"
 )
@@ -37,3 +39,46 @@ type settled struct {
 func (s settled) Submit(context.Context, Caller, Request) (api.Job, error) { return s.job, nil }
 
 func (s settled) Wait(context.Context, string, func(Event) error) (api.Job, error) { return s.job, nil }
+
+func TestMakeWithin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &endless{}
+		_, err := MakeWithin(t.Context(), time.Minute, s, Caller{}, Request{})
+		if told, _ := errors.AsType[*api.Error](err); told == nil || told.Code != api.CodeUnavailable || s.canceled != "slow" {
+			t.Errorf("got %v, and %q was canceled", err, s.canceled)
+		}
+	})
+	job, err := MakeWithin(t.Context(), time.Minute, settled{job: api.Job{ID: "a", State: api.StateSucceeded}}, Caller{}, Request{})
+	if err != nil || job.ID != "a" {
+		t.Errorf("got %v, %v", job.ID, err)
+	}
+}
+
+func TestMakeWithinEndsWithItsClient(t *testing.T) {
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	s := &endless{}
+	if _, err := MakeWithin(ctx, time.Minute, s, Caller{}, Request{}); !errors.Is(err, context.Canceled) || s.canceled != "" {
+		t.Errorf("got %v, and %q was canceled", err, s.canceled)
+	}
+}
+
+// endless is a Service whose jobs never end.
+type endless struct {
+	Service
+	canceled string
+}
+
+func (s *endless) Submit(context.Context, Caller, Request) (api.Job, error) {
+	return api.Job{ID: "slow"}, nil
+}
+
+func (s *endless) Wait(ctx context.Context, _ string, _ func(Event) error) (api.Job, error) {
+	<-ctx.Done()
+	return api.Job{}, ctx.Err()
+}
+
+func (s *endless) Cancel(_ context.Context, _ Caller, job string) error {
+	s.canceled = job
+	return nil
+}

@@ -19,8 +19,8 @@ const (
 	maxFormFiles  = 16
 	maxFormFields = 64
 	maxFormText   = 64 << 10 // bytes of one field
-	// MaxForm is the most bytes a form may have.
-	MaxForm = 3*api.MaxInputBytes + 1<<20
+	// MaxForm is the most bytes a form may have: it may carry two pictures.
+	MaxForm = 2*api.MaxInputBytes + 1<<20
 )
 
 // A Form is a request of multipart/form-data: an Object of its texts, of which numbers, true and

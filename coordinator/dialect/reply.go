@@ -118,7 +118,7 @@ func (r *Reply) Write(w http.ResponseWriter, status int, value any) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.FormatInt(r.size(parts), 10))
 	w.WriteHeader(status)
-	return copyParts(slowly(w), parts)
+	return copyParts(w, parts)
 }
 
 // WriteTo sends the value's JSON to a stream that has begun already.

@@ -3,6 +3,8 @@ package dialect
 import (
 	"maps"
 	"slices"
+
+	"github.com/easelgrid/easel/api"
 )
 
 // A Why is the kind of a fault, for vendors whose errors have a code of it.
@@ -47,4 +49,26 @@ func (o *Object) Refuse(field, because string) {
 	if raw := o.Raw(field); raw != nil {
 		o.Fault(field, kindOf(raw), "nothing: "+because)
 	}
+}
+
+// A Refusal is the error of an Object's faults that still knows the kind of each.
+type Refusal struct {
+	told *api.Error
+	whys map[string]Why
+}
+
+func (r *Refusal) Error() string { return r.told.Message }
+
+// Unwrap makes the error one that crosses wires.
+func (r *Refusal) Unwrap() error { return r.told }
+
+// Why is the kind of a field's fault.
+func (r *Refusal) Why(field string) Why { return r.whys[field] }
+
+// Refusal is one error of all faults noted so far, nil when there are none.
+func (o *Object) Refusal() error {
+	if len(*o.faults) == 0 {
+		return nil
+	}
+	return &Refusal{api.AsError(o.Err(), api.CodeInvalidRequest), maps.Clone(o.whys)}
 }

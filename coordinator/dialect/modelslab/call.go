@@ -1,0 +1,146 @@
+package modelslab
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/dialect"
+)
+
+// A call is one request whose caller is known.
+type call struct {
+	w     http.ResponseWriter
+	r     *http.Request
+	body  *form
+	who   dialect.Caller
+	under string // the path before the verb
+}
+
+// read takes the body in, which has the key; a bearer token stands in for it.
+func (d *modelsLab) read(w http.ResponseWriter, r *http.Request, under string) (*call, error) {
+	body, err := readBody(w, r)
+	if err != nil {
+		return nil, err
+	}
+	key := strings.TrimSpace(body.text("key"))
+	if err := body.Err(); err != nil {
+		return nil, err
+	}
+	if key == "" {
+		key = dialect.Key(r)
+	}
+	if key == "" {
+		return nil, api.Errorf(api.CodeUnauthorized, keyMissing)
+	}
+	who, err := d.service.Caller(r.Context(), key)
+	if err != nil {
+		return nil, err
+	}
+	return &call{w: w, r: r, body: body, who: who, under: under}, nil
+}
+
+// A form is a request's body. It keeps which fields were asked for, so that a test can compare them
+// with the table of fields.
+type form struct {
+	*dialect.Object
+	asked map[string]bool
+}
+
+// readBody reads JSON, whatever the content type says: curl says something else unless told. A form,
+// as some older clients send, is read as an object of strings, and no body as an empty one.
+func readBody(w http.ResponseWriter, r *http.Request) (*form, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, dialect.MaxBody))
+	if _, over := errors.AsType[*http.MaxBytesError](err); over {
+		return nil, api.Errorf(api.CodeTooLarge, "body: got more than %d bytes, want at most %d", dialect.MaxBody, dialect.MaxBody)
+	}
+	if err != nil {
+		return nil, api.Errorf(api.CodeInvalidRequest, "body: it did not arrive whole")
+	}
+	body = bytes.TrimSpace(body)
+	if len(body) == 0 {
+		body = []byte("{}")
+	} else if body[0] != '{' && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		body = formAsJSON(body)
+	}
+	o, err := dialect.ParseObject(body)
+	if err != nil {
+		return nil, err
+	}
+	return &form{o, map[string]bool{}}, nil
+}
+
+func formAsJSON(body []byte) []byte {
+	values, err := url.ParseQuery(string(body))
+	if err != nil {
+		return body
+	}
+	fields := map[string]string{}
+	for name := range values {
+		fields[name] = values.Get(name)
+	}
+	encoded, err := json.Marshal(fields)
+	if err != nil {
+		return body
+	}
+	return encoded
+}
+
+func (f *form) text(field string) string {
+	f.asked[field] = true
+	return f.WideText(field)
+}
+
+func (f *form) whole(field string, least, most int64) *int64 {
+	f.asked[field] = true
+	return f.WideInt(field, least, most)
+}
+
+func (f *form) number(field string, least, most float64) *float64 {
+	f.asked[field] = true
+	return f.WideNumber(field, least, most)
+}
+
+func (f *form) yes(field string) *bool {
+	f.asked[field] = true
+	return f.WideBool(field)
+}
+
+func (f *form) first(fields ...string) string {
+	for _, field := range fields {
+		f.asked[field] = true
+	}
+	return f.First(fields...)
+}
+
+// required is the limit of a field that is not there: see message.
+const required = "a value"
+
+// must reads a text that is not empty.
+func (f *form) must(field string) string {
+	text := f.text(field)
+	if raw := f.Raw(field); strings.TrimSpace(text) == "" && (raw == nil || raw[0] == '"') {
+		f.Fault(field, "", required)
+	}
+	return text
+}
+
+// refuse notes a fault where a field has a value: what is asked for is not done.
+func (f *form) refuse(field, why string) {
+	f.asked[field] = true
+	if raw := f.Raw(field); raw != nil && string(raw) != `""` {
+		f.Fault(field, "a value", "none: "+why)
+	}
+}
+
+// refuseYes notes a fault where a field is switched on.
+func (f *form) refuseYes(field, why string) {
+	if on := f.yes(field); on != nil && *on {
+		f.Fault(field, "yes", "no: "+why)
+	}
+}

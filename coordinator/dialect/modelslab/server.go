@@ -1,0 +1,117 @@
+package modelslab
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/dialect"
+)
+
+// said is a reply that is only a message.
+type said struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+}
+
+func (d *modelsLab) systemDetails(c *call) error {
+	_, left := d.service.Waiting(c.r.Context())
+	dialect.WriteJSON(c.w, http.StatusOK, struct {
+		Models    int     `json:"model_count"`
+		QueueTime float64 `json:"queue_time"` // seconds
+		Status    string  `json:"status"`
+	}{len(d.service.Models(c.r.Context(), Name)), left.Seconds(), "ok"})
+	return nil
+}
+
+// loaded is a model in the vendor's list.
+type loaded struct {
+	LoadData string `json:"load_data"` // since when it is there
+	ModelID  string `json:"model_id"`
+}
+
+func (d *modelsLab) allModels(c *call) error {
+	all := []loaded{}
+	for _, m := range d.service.Models(c.r.Context(), Name) {
+		all = append(all, loaded{m.Created.UTC().Format("01/02/2006 15:04:05"), m.ID})
+	}
+	dialect.WriteJSON(c.w, http.StatusOK, struct {
+		Models []loaded `json:"models"`
+		Status string   `json:"status"`
+	}{all, "success"})
+	return nil
+}
+
+// schedulers lists those that at least one model works with.
+func (d *modelsLab) schedulers(c *call) error {
+	all := []string{}
+	for _, m := range d.service.Models(c.r.Context(), Name) {
+		for _, s := range m.Schedulers {
+			if !slices.Contains(all, s) {
+				all = append(all, s)
+			}
+		}
+	}
+	dialect.WriteJSON(c.w, http.StatusOK, map[string][]string{"schedulers": all})
+	return nil
+}
+
+func knownScheduler(name string) bool { return slices.Contains(api.SchedulerNames, name) }
+
+func (d *modelsLab) verifyModel(c *call) error {
+	name := strings.TrimSpace(c.body.must("model_id"))
+	if err := c.body.Err(); err != nil {
+		return err
+	}
+	if _, err := d.service.Model(c.r.Context(), Name, name); err != nil {
+		if api.AsError(err, api.CodeInternal).Code == api.CodeModelNotFound {
+			return modelNotFound(name)
+		}
+		return err
+	}
+	dialect.WriteJSON(c.w, http.StatusOK, said{"success", "Model exists on server"})
+	return nil
+}
+
+func (d *modelsLab) clearQueue(c *call) error {
+	canceled, err := d.service.CancelQueued(c.r.Context(), c.who)
+	if err != nil {
+		return err
+	}
+	dialect.WriteJSON(c.w, http.StatusOK, said{"success", fmt.Sprintf("Queue cleared: %d requests canceled", canceled)})
+	return nil
+}
+
+// refusedVerbs are in the vendor's table and not done here.
+var refusedVerbs = []string{
+	"load_model", "load_model_v2", "load_vae", "delete_model", "sync_models", "restart_server",
+	"update_server", "update", "clear_cache", "super_resolution",
+}
+
+// notDone says why a verb is refused.
+var notDone = map[string]string{
+	"load_model":       "models are installed on the nodes and named in the catalog",
+	"load_model_v2":    "models are installed on the nodes and named in the catalog",
+	"load_vae":         "VAEs are installed on the nodes",
+	"delete_model":     "models are removed on the nodes",
+	"sync_models":      "nodes tell their models themselves; get_all_models lists them",
+	"restart_server":   "there is no server of one key to restart",
+	"update_server":    "there is no server of one key to update",
+	"update":           "there is no server of one key to update",
+	"clear_cache":      "there is no cache of one key to clear",
+	"super_resolution": "nothing here enlarges images",
+}
+
+// refusing answers a verb that is not done here.
+func refusing(verb string) func(*modelsLab, *call) error {
+	return func(*modelsLab, *call) error {
+		return api.Errorf(api.CodeUnsupported, "%s is not done here: %s", verb, notDone[verb])
+	}
+}
+
+// controlNet refuses: no runtime has ControlNet models.
+func (d *modelsLab) controlNet(*call) error {
+	return api.Errorf(api.CodeUnsupported, "controlnet_model: no model here has a ControlNet; text2img, img2img and inpaint are done without")
+}

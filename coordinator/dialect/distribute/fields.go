@@ -1,0 +1,28 @@
+package distribute
+
+import "github.com/easelgrid/easel/coordinator/dialect"
+
+// Fields implements dialect.Dialect.
+func (vendor) Fields() []dialect.Field {
+	fields := []dialect.Field{
+		{Request: create, Name: "response_format", Use: dialect.Used, Note: "`url`; anything else is an error, because the result has no place for it"},
+		{Request: generations, Name: "response_format", Use: dialect.Used, Note: "`url` (default) or `b64_json`"},
+		{Request: result, Name: "id", Use: dialect.Used, Note: "a UUID of version 4, as `images/create` gave it"},
+	}
+	for _, request := range []string{create, generations} {
+		for _, f := range []dialect.Field{
+			{Name: "model", Use: dialect.Used, Note: "required; a name or alias of the catalog"},
+			{Name: "prompt", Use: dialect.Used, Note: "required, at most 1000 characters"},
+			{Name: "seed", Use: dialect.Used, Note: "0 to 4294967295, drawn at random unless given; image i uses seed+i"},
+			{Name: "style", Use: dialect.Used, Note: "at most 1000 characters, put behind the prompt after a comma; OpenAI's `vivid` and `natural` change nothing"},
+			{Name: "guidance_scale", Use: dialect.Used, Note: "a whole number from 1 to 10; the catalog's default for the model unless given"},
+			{Name: "num_inference_steps", Use: dialect.Used, Note: "1 to 50; the catalog's default for the model unless given"},
+			{Name: "n", Use: dialect.Used, Note: "1 to 10, 1 unless given"},
+			{Name: "size", Use: dialect.Used, Note: "each side 1 to 999 or 1024, `768x768` unless given; a size that a model cannot make is made as near as possible and resampled"},
+		} {
+			f.Request = request
+			fields = append(fields, f)
+		}
+	}
+	return fields
+}

@@ -62,4 +62,4 @@ def out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
         return True
     text = str(error)
-    return isinstance(error, RuntimeError) and ("DefaultCPUAllocator" in text or "MPS backend out of memory" in text or "CUDA out of memory" in text)
+    return isinstance(error, RuntimeError) and ("DefaultCPUAllocator" in text or "bad_alloc" in text or "MPS backend out of memory" in text or "CUDA out of memory" in text)

@@ -139,7 +139,7 @@ class Work:
         calls = pipe.num_timesteps
         step = (call + 1) * self._steps // calls
         if not torch.isfinite(tensors["latents"]).all():
-            raise faults.Failure(faults.RUNTIME_FAILED, f"the latents of image {self._index} are not numbers any more after step {step}: the model overflows in {self._engine.device.dtype}, see --dtype")
+            raise faults.Failure(faults.RUNTIME_FAILED, f"the latents of image {self._index} are not numbers any more after call {call + 1} of the model: it overflows in {self._engine.device.dtype}, see --dtype")
         if step > self._step:
             self._step = step
             self._report("sampling", self._index, step)

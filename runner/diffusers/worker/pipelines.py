@@ -8,9 +8,11 @@ import pathlib
 
 import diffusers
 import torch
+import transformers
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 
-from worker import faults
-from worker.device import SLICED_ROOM, WHOLE_ROOM, Device
+from worker import architectures, faults
+from worker.device import SLICED_ROOM, WHOLE_ROOM, Device, out_of_memory
 from worker.library import Model
 
 diffusers.utils.logging.disable_progress_bar()
@@ -126,28 +128,46 @@ def _read(model: Model, dtype: torch.dtype):
         if model.single_file:
             pipe = kind.from_single_file(str(model.path), config=str(model.configs), local_files_only=True, dtype=dtype, **more)
         else:
-            pipe = kind.from_pretrained(str(model.path), local_files_only=True, use_safetensors=True, dtype=dtype, variant=_variant(model.path), **more)
+            pipe = kind.from_pretrained(str(model.path), local_files_only=True, **_components(model, dtype), **more)
     except Exception as error:
-        if isinstance(error, MemoryError) or "out of memory" in str(error).lower() or "DefaultCPUAllocator" in str(error):
+        if out_of_memory(error) or isinstance(error, faults.Failure):
             raise
         raise _broken(model, error) from error
     for name, part in pipe.components.items():
-        # transformers keeps what the file has unless it is told; some parts are not told.
         if isinstance(part, torch.nn.Module):
-            if any(t.is_floating_point() and t.dtype != dtype for t in part.parameters()):
-                part.to(dtype=dtype)
-            _complete(model, name, part)
+            for key, tensor in part.named_parameters():
+                if tensor.is_meta:  # of a single file that lacks it
+                    raise _broken(model, f"{name} lacks the weight {key}")
+            part.to(dtype=dtype) if any(t.is_floating_point() and t.dtype != dtype for t in part.parameters()) else None
     return pipe
 
 
-def _complete(model: Model, name: str, part: torch.nn.Module) -> None:
-    """A weight that the file lacks stays on the meta device or is made up at random; the first is seen here."""
-    for key, tensor in part.named_parameters():
-        if tensor.is_meta:
-            raise _broken(model, f"{name} lacks the weight {key}")
+def _components(model: Model, dtype: torch.dtype) -> dict[str, torch.nn.Module]:
+    """The networks, each read for itself: a pipeline's from_pretrained only warns of weights that a file lacks, and
+    makes them up at random. It also leaves transformers' networks in the precision of the file."""
+    read = {}
+    for name in filter(functools.partial(architectures.component, model.index), model.index):
+        kind = _kind(*model.index[name])
+        if kind is None or name == "safety_checker" and not model.safety_checker:
+            continue
+        read[name], info = kind.from_pretrained(
+            str(model.path / name), local_files_only=True, use_safetensors=True, dtype=dtype, variant=_variant(model.path / name), output_loading_info=True
+        )
+        for fault in ("missing_keys", "mismatched_keys"):
+            if keys := sorted(map(str, info.get(fault) or [])):
+                raise _broken(model, f"{name}: {fault.replace('_', ' ')}, {len(keys)} of them, the first is {keys[0]}")
+    return read
+
+
+def _kind(library: str, name: str) -> type | None:
+    """The class of a network, None for other components."""
+    if name == "StableDiffusionSafetyChecker":
+        return StableDiffusionSafetyChecker
+    kind = getattr({"diffusers": diffusers, "transformers": transformers}.get(library), name, None)
+    return kind if isinstance(kind, type) and issubclass(kind, torch.nn.Module) else None
 
 
 def _variant(directory: pathlib.Path) -> str | None:
     """fp16 where a directory has its weights as NAME.fp16.safetensors only."""
-    files = list(directory.glob("*/*.safetensors"))
-    return "fp16" if files and all(".fp16." in f.name or f.name.endswith(".fp16.safetensors") for f in files) else None
+    files = list(directory.glob("*.safetensors"))
+    return "fp16" if files and all(".fp16" in f.name for f in files) else None

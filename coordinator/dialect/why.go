@@ -72,3 +72,21 @@ func (o *Object) Refusal() error {
 	}
 	return &Refusal{api.AsError(o.Err(), api.CodeInvalidRequest), maps.Clone(o.whys)}
 }
+
+// Has reports whether a field is there, without counting as having looked for it.
+func (o *Object) Has(field string) bool {
+	raw, ok := o.fields[field]
+	return ok && string(raw) != "null"
+}
+
+// HasFault reports whether a fault was noted for a field.
+func (o *Object) HasFault(field string) bool {
+	_, ok := o.whys[o.path+field]
+	return ok
+}
+
+// Miss notes that a field that has to be there is not.
+func (o *Object) Miss(field, want string) { o.fault(Missing, field, "", want) }
+
+// Wrong notes an error in the form "got ..., want ...".
+func (o *Object) Wrong(field string, err error) { o.wrong(field, err) }

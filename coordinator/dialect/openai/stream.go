@@ -1,0 +1,196 @@
+package openai
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/dialect"
+)
+
+// An imageEvent is a finished or an unfinished image. All fields are always there.
+type imageEvent struct {
+	Type         string `json:"type"`
+	Base64       string `json:"b64_json"`
+	CreatedAt    int64  `json:"created_at"`
+	Size         string `json:"size"`
+	Quality      string `json:"quality"`
+	Background   string `json:"background"`
+	OutputFormat string `json:"output_format"`
+}
+
+type partialEvent struct {
+	imageEvent
+	Index int `json:"partial_image_index"`
+}
+
+type completedEvent struct {
+	imageEvent
+	Usage usage `json:"usage"`
+}
+
+type errorEvent struct {
+	Type  string  `json:"type"`
+	Error problem `json:"error"`
+}
+
+// stream answers with server-sent events as images are made. What is wrong before the job is accepted
+// has a status of its own, what comes after is an event.
+func (v *vendor) stream(w http.ResponseWriter, r *http.Request, who dialect.Caller, a order) {
+	job, err := v.service.Submit(r.Context(), who, a.job)
+	if err != nil {
+		v.Fail(w, r, err)
+		return
+	}
+	out := startEvents(w)
+	defer out.stop()
+	s := &sender{v: v, out: out, a: a, job: job, sent: map[int]bool{}}
+	settled, err := v.service.Wait(dialect.Patient(r), job.ID, func(e dialect.Event) error { return s.watch(r.Context(), e) })
+	if err == nil {
+		err = dialect.JobError(settled)
+	}
+	if err != nil {
+		p, _, _ := problemOf(err)
+		out.send("error", errorEvent{"error", p}, dialect.NewReply())
+	}
+}
+
+// A sender turns what happens to a job into events.
+type sender struct {
+	v     *vendor
+	out   *events
+	a     order
+	job   api.Job
+	steps int          // of the image in the making, as its progress says
+	image int          // the one that partial images were sent of
+	part  int          // how many
+	sent  map[int]bool // finished images; another attempt may make one again
+}
+
+func (s *sender) watch(ctx context.Context, e dialect.Event) error {
+	switch {
+	case e.Progress != nil:
+		s.steps = e.Progress.Steps
+	case e.Preview != nil:
+		s.partial(*e.Preview)
+	case e.Image != nil && !s.sent[e.Image.Index]:
+		s.sent[e.Image.Index] = true
+		return s.completed(ctx, *e.Image)
+	}
+	return nil
+}
+
+// partial sends a preview if one is due: partial images are spread evenly over the steps.
+func (s *sender) partial(p dialect.Preview) {
+	if p.Image != s.image {
+		s.image, s.part = p.Image, 0
+	}
+	if steps := max(s.steps, 1); s.part >= s.a.partials || s.sent[p.Image] || p.Step*(s.a.partials+1) < steps*(s.part+1) {
+		return
+	}
+	file, format, err := partialImage(p.JPEG, s.job.Spec, s.a.format)
+	if err != nil {
+		return // a preview may be lost at any time
+	}
+	event := partialEvent{s.event("partial_image", sizeOfSpec(s.job.Spec), format), s.part}
+	reply := dialect.NewReply()
+	event.Base64, _ = reply.Base64(file, api.Image{Bytes: file.Size()}, nil)
+	s.part++
+	s.out.send(event.Type, event, reply)
+}
+
+func (s *sender) completed(ctx context.Context, image api.Image) error {
+	event := completedEvent{s.event("completed", sizeOf(image), s.a.format), usageOf(s.job, image)}
+	reply := dialect.NewReply()
+	defer reply.Close()
+	var err error
+	if event.Base64, err = reply.Base64(s.v.service.Open(ctx, s.job.ID, image.Index)); err != nil {
+		return err
+	}
+	s.out.send(event.Type, event, reply)
+	return nil
+}
+
+func (s *sender) event(name, size string, format api.Format) imageEvent {
+	return imageEvent{
+		Type: s.a.event + "." + name, CreatedAt: time.Now().Unix(), Size: size,
+		Quality: s.a.effective(), Background: background(s.job), OutputFormat: string(format),
+	}
+}
+
+// keepAlive is how often a quiet stream sends a comment, so that nothing between takes it for dead.
+const keepAlive = 15 * time.Second
+
+// events writes server-sent events and, between them, comments. When the client takes no more, the
+// request's context ends, and with it the waiting.
+type events struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	mu      sync.Mutex
+	broken  bool // what was sent last is not whole
+	ended   chan struct{}
+	quiet   sync.WaitGroup
+}
+
+func startEvents(w http.ResponseWriter) *events {
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no")
+	e := &events{w: w, control: http.NewResponseController(w), ended: make(chan struct{})}
+	e.comment()
+	e.quiet.Go(func() {
+		tick := time.NewTicker(keepAlive)
+		defer tick.Stop()
+		for {
+			select {
+			case <-e.ended:
+				return
+			case <-tick.C:
+				e.comment()
+			}
+		}
+	})
+	return e
+}
+
+// stop ends the stream. One that is broken ends as the connection does, so that the client knows.
+func (e *events) stop() {
+	close(e.ended)
+	e.quiet.Wait()
+	if e.broken {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func (e *events) comment() {
+	e.write(func() error { _, err := e.w.Write([]byte(": still here\n\n")); return err })
+}
+
+// send writes one event with the reply's pictures in it.
+func (e *events) send(name string, data any, reply *dialect.Reply) {
+	e.write(func() error {
+		if _, err := e.w.Write([]byte("event: " + name + "\ndata: ")); err != nil {
+			return err
+		}
+		if err := reply.WriteTo(e.w, data); err != nil {
+			return err
+		}
+		_, err := e.w.Write([]byte("\n\n"))
+		return err
+	})
+}
+
+func (e *events) write(what func() error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.broken {
+		return
+	}
+	err := what()
+	if err == nil {
+		err = e.control.Flush()
+	}
+	e.broken = err != nil
+}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/dialect"
 )
 
 // A Config says how a coordinator runs. Data is the only field that must be set.
@@ -39,7 +40,19 @@ type Config struct {
 	Certificate, Key string
 	PlainHTTP        bool
 
+	// Catalog is a YAML file of the models that clients see; "" shows what nodes have. It is read again
+	// when it changes.
+	Catalog string
+	// PublicURL begins the links that clients get, as behind a proxy that has a name of its own; unless
+	// given they begin as the client's request did.
+	PublicURL string
+	LinkValid time.Duration // how long a picture's signed address works, from when it is made; 24 h by default
+	// KeepAbandoned lets a job go on whose client hung up while it waited for it.
+	KeepAbandoned bool
+
 	Ready func(Listening) // called once, when requests are served
+
+	vendors []func(dialect.Service) dialect.Dialect // for tests, in place of all
 }
 
 // Listening says where a coordinator serves and where its secrets are.
@@ -61,6 +74,7 @@ func (c Config) withDefaults() Config {
 	c.Heartbeat = orDuration(c.Heartbeat, 5*time.Second)
 	c.Lease = orDuration(c.Lease, 15*time.Second)
 	c.AcceptTimeout = orDuration(c.AcceptTimeout, 5*time.Second)
+	c.LinkValid = orDuration(c.LinkValid, 24*time.Hour)
 	return c
 }
 
@@ -82,10 +96,12 @@ type coordinator struct {
 	nodes      *nodes
 	tokens     *tokens
 	keys       *keys
+	vendors    *vendors
 	signer     signer
 	dispatcher *dispatcher
 	sessions   group
 	stopping   context.Context // ends when the coordinator is to stop
+	since      time.Time       // it runs
 }
 
 // Run serves until ctx ends and everything is stopped. What was accepted is kept for the next start.
@@ -136,7 +152,7 @@ func open(ctx context.Context, config Config, pin string) (*coordinator, error) 
 	if err != nil {
 		return nil, err
 	}
-	c := &coordinator{config: config, log: config.Log, storage: s, stopping: ctx}
+	c := &coordinator{config: config, log: config.Log, storage: s, stopping: ctx, since: time.Now().UTC().Truncate(time.Second)}
 	if err := c.load(ctx, pin); err != nil {
 		c.close()
 		return nil, err
@@ -161,7 +177,10 @@ func (c *coordinator) load(ctx context.Context, pin string) (err error) {
 	c.jobs = newJobs(c.storage, c.artifacts, c.leases, c.log, c.dispatcher.wake)
 	c.dispatcher.jobs, c.dispatcher.nodes, c.dispatcher.leases = c.jobs, c.nodes, c.leases
 	c.tokens = &tokens{&c.storage.tokens, pin}
-	c.keys = &keys{bucket: &c.storage.keys}
+	if c.keys, err = loadKeys(ctx, &c.storage.keys); err != nil {
+		return err
+	}
+	c.vendors = c.mountVendors()
 	return c.jobs.load(ctx)
 }
 

@@ -14,11 +14,11 @@ const keepAlive = 15 * time.Second
 
 // followJob streams what happens to a job as server-sent events: first the whole job, then progress,
 // previews, images and every change of state. It ends after the job's terminal state.
-func (c *coordinator) followJob(w http.ResponseWriter, r *http.Request, _ caller) {
+func (c *coordinator) followJob(w http.ResponseWriter, r *http.Request, who caller) {
 	id := r.PathValue("id")
 	feed, stop := c.jobs.events.watch(id) // before the job is read, so that nothing is missed between
 	defer stop()
-	_, job, revision, err := c.jobs.find(r.Context(), id)
+	_, job, revision, err := c.find(r, who)
 	if err != nil {
 		c.answer(w, r, nil, err)
 		return
@@ -44,7 +44,7 @@ func (c *coordinator) followJob(w http.ResponseWriter, r *http.Request, _ caller
 			err = out.comment()
 		case <-feed.ready:
 			var over bool
-			if over, err = c.sendEvents(out, r, feed.take(), revision); over {
+			if over, err = c.sendEvents(out, r, job, feed.take(), revision); over {
 				return
 			}
 		}
@@ -56,7 +56,7 @@ func (c *coordinator) followJob(w http.ResponseWriter, r *http.Request, _ caller
 
 // sendEvents writes events that are newer than the job the stream began with, and reports whether
 // the last one settled it.
-func (c *coordinator) sendEvents(out *stream, r *http.Request, events []event, since uint64) (over bool, err error) {
+func (c *coordinator) sendEvents(out *stream, r *http.Request, job api.Job, events []event, since uint64) (over bool, err error) {
 	for _, e := range events {
 		if !e.droppable() && e.revision <= since {
 			continue
@@ -66,7 +66,7 @@ func (c *coordinator) sendEvents(out *stream, r *http.Request, events []event, s
 			err = out.send("job", c.links(r, *e.job))
 			over = e.job.State.Terminal()
 		case e.image != nil:
-			err = out.send("image", c.link(r, r.PathValue("id"), *e.image))
+			err = out.send("image", c.link(r, job, *e.image))
 		case e.progress != nil:
 			err = out.send("progress", progressEvent{e.progress.Number, e.progress.Progress})
 		case e.preview != nil:

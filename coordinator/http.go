@@ -3,6 +3,7 @@ package coordinator
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,15 +29,19 @@ func (c *coordinator) handler() http.Handler {
 	mux.HandleFunc("POST /easel/v1/nodes/{id}/resume", c.as(roleAdmin, c.drainNode(false)))
 	mux.HandleFunc("POST /easel/v1/nodes/{id}/revoke", c.as(roleAdmin, c.revokeNode))
 	mux.HandleFunc("POST /easel/v1/tokens", c.as(roleAdmin, c.createToken))
+	mux.HandleFunc("POST /easel/v1/keys", c.as(roleAdmin, c.createKey))
+	mux.HandleFunc("GET /easel/v1/keys", c.as(roleAdmin, c.listKeys))
+	mux.HandleFunc("DELETE /easel/v1/keys/{id}", c.as(roleAdmin, c.removeKey))
+	mux.HandleFunc("GET /openapi/{file}", c.describe)
 	mux.HandleFunc("GET "+api.NodePath, c.connect)
 	mux.HandleFunc("GET /healthz", c.healthz)
 	mux.HandleFunc("GET /readyz", c.readyz)
-	return limited(mux)
+	return limited(mux, c.vendors)
 }
 
-// limited gives every request its times and answers what no route takes in our own form. Routes that
-// move images or stream set their own times.
-func limited(mux *http.ServeMux) http.Handler {
+// limited gives every request its times, hands over those for a dialect, and answers what no route
+// takes in our own form. Routes that move images or stream set their own times.
+func limited(mux *http.ServeMux, others *vendors) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setTimes(w, requestTime, requestTime)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -44,9 +49,10 @@ func limited(mux *http.ServeMux) http.Handler {
 			mux.ServeHTTP(w, r)
 			return
 		}
-		refusal := refusedRoute{header: http.Header{}}
-		mux.ServeHTTP(&refusal, r)
-		if allowed := refusal.header.Get("Allow"); allowed != "" {
+		if others.serve(w, r) {
+			return
+		}
+		if allowed := allow(mux, r); allowed != "" {
 			w.Header().Set("Allow", allowed)
 			writeStatus(w, http.StatusMethodNotAllowed, api.Errorf(api.CodeNotFound, "method: got %s, want one of %s", r.Method, allowed))
 			return
@@ -73,8 +79,8 @@ func (r *refusedRoute) WriteHeader(int)             {}
 // as lets a request through whose key has the role. The caller is passed on.
 func (c *coordinator) as(need role, handle func(http.ResponseWriter, *http.Request, caller)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		who, err := c.keys.caller(r.Context(), r)
-		if err == nil && need == roleAdmin && who.role != roleAdmin {
+		who, err := c.keys.caller(bearer(r), time.Now())
+		if err == nil && need == roleAdmin && who.Role != roleAdmin {
 			err = errNotAdmin
 		}
 		if err != nil {
@@ -94,7 +100,7 @@ func (c *coordinator) answer(w http.ResponseWriter, r *http.Request, reply any, 
 	}
 	if isStorage(err) {
 		c.log.Error("request failed", "method", r.Method, "route", r.Pattern, "error", err)
-		err = api.Errorf(api.CodeUnavailable, "the coordinator cannot store or read this now, try again")
+		err = errStorage
 	}
 	writeError(w, api.AsError(err, api.CodeInternal))
 }
@@ -110,9 +116,14 @@ var statuses = map[api.Code]int{
 	api.CodeConflict:       http.StatusConflict,
 	api.CodeTooLarge:       http.StatusRequestEntityTooLarge,
 	api.CodeUnsupported:    http.StatusUnprocessableEntity,
+	api.CodeRateLimited:    http.StatusTooManyRequests,
+	api.CodeQuotaExceeded:  http.StatusTooManyRequests,
 	api.CodeUnavailable:    http.StatusServiceUnavailable,
 	api.CodeInternal:       http.StatusInternalServerError,
 }
+
+// errStorage is what clients read of a failure of storage.
+var errStorage = &api.Error{Code: api.CodeUnavailable, Message: "the coordinator cannot store or read this now, try again"}
 
 var errStopping = &api.Error{Code: api.CodeUnavailable, Message: "the coordinator is stopping"}
 
@@ -125,6 +136,9 @@ func writeError(w http.ResponseWriter, e *api.Error) {
 }
 
 func writeStatus(w http.ResponseWriter, status int, e *api.Error) {
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(e.RetryAfter))
+	}
 	switch status {
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="easel"`)

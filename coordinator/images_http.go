@@ -159,41 +159,72 @@ func contentDigest(header string) (string, error) {
 // showImage serves an image to whoever has a signed URL or an API key.
 func (c *coordinator) showImage(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
-	index, err := strconv.Atoi(r.PathValue("index"))
+	number, _, _ := strings.Cut(r.PathValue("index"), ".") // links end as the file's name would
+	index, err := strconv.Atoi(number)
 	if err != nil {
 		writeError(w, errNoImage(r))
 		return
 	}
-	if err := c.maySee(r, id, index); err != nil {
+	record, job, _, missing := c.jobs.find(r.Context(), id)
+	if missing != nil {
+		record.Job = api.Job{} // the same answer as for a job that is somebody else's
+	}
+	if err := c.maySee(r, record, id, index); err != nil {
 		c.answer(w, r, nil, err)
 		return
 	}
-	record, job, _, err := c.jobs.find(r.Context(), id)
-	if err != nil {
-		c.answer(w, r, nil, err)
+	if missing != nil {
+		c.answer(w, r, nil, missing)
 		return
 	}
 	i := slices.IndexFunc(job.Images, func(image api.Image) bool { return image.Index == index })
 	if i < 0 {
-		writeError(w, errNoImage(r))
+		c.answerMissing(w, r, job, index)
 		return
 	}
 	c.serveImage(w, r, record.attempt(), job.Images[i])
 }
 
 // maySee checks the signature and, when that does not do, the key. The signature's error is the one
-// to tell when there is a signature.
-func (c *coordinator) maySee(r *http.Request, id string, index int) error {
+// to tell when there is a signature. A link works as long after the job is settled as it does after
+// the job was submitted: until then there is nothing to fetch.
+func (c *coordinator) maySee(r *http.Request, record record, id string, index int) error {
 	query := r.URL.Query()
-	signed := c.signer.check(id, index, query, time.Now())
+	var since time.Time
+	if record.Job.State.Terminal() {
+		since = record.Job.UpdatedAt
+	} else if record.Job.ID != "" {
+		since = time.Now()
+	}
+	signed := c.signer.check(id, index, query, since.Add(c.config.LinkValid), time.Now())
 	if signed == nil {
 		return nil
 	}
-	_, err := c.keys.caller(r.Context(), r)
+	who, err := c.keys.caller(bearer(r), time.Now())
+	if err == nil && record.Job.ID != "" && !mayUse(who.Name, who.Role == roleAdmin, record) {
+		err = errNoJob(id)
+	}
 	if err != nil && query.Has("signature") {
 		return signed
 	}
 	return err
+}
+
+// answerMissing says that there is no such image, not yet or not at all. A client that has the link
+// from its submission may ask again.
+func (c *coordinator) answerMissing(w http.ResponseWriter, r *http.Request, job api.Job, index int) {
+	w.Header().Set("Cache-Control", "no-store")
+	e := errNoImage(r)
+	switch {
+	case index < 0 || index >= job.Spec.N:
+	case !job.State.Terminal():
+		_, eta := service{c}.Waiting(r.Context())
+		e = api.Errorf(api.CodeNotFound, "image %d is not made yet: the job is %s", index, job.State)
+		e.RetryAfter = max(1, min(seconds(eta), 60))
+	case job.State != api.StateSucceeded:
+		e = api.Errorf(api.CodeNotFound, "image %d was not made: the job %s", index, job.State)
+	}
+	writeError(w, e)
 }
 
 func errNoImage(r *http.Request) *api.Error {

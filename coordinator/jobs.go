@@ -21,6 +21,7 @@ type jobs struct {
 	events    *events
 	leases    *leases
 	log       *slog.Logger
+	pace      pace
 	wake      func() // a job can be placed that could not before
 
 	seed  maphash.Seed
@@ -127,6 +128,9 @@ func (j *jobs) catchUp(ctx context.Context, r record, revision uint64) {
 // attempt or a job that ended. What fails in cleaning up is repaired at the next start.
 func (j *jobs) changed(ctx context.Context, before, r record, revision uint64) {
 	order := j.publish(before, r, revision)
+	if before.Job.State != r.Job.State {
+		j.paced(r)
+	}
 	if r.Job.State.Terminal() && order != 0 {
 		if err := j.storage.queue.remove(ctx, r.Job.ID, order); err != nil {
 			j.log.Error("settled job stays in the queue until the next start", "job", r.Job.ID, "error", err)

@@ -3,7 +3,6 @@ package coordinator
 import (
 	"crypto/rand"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -13,9 +12,8 @@ import (
 )
 
 const (
-	maxIdempotencyKey = 255 // characters
-	defaultList       = 50
-	maxList           = 500
+	defaultList = 50
+	maxList     = 500
 )
 
 // createJob answers 202 when the job is durable, the first time and every time the same
@@ -31,12 +29,14 @@ func (c *coordinator) createJob(w http.ResponseWriter, r *http.Request, who call
 		c.answer(w, r, nil, err)
 		return
 	}
-	spec, err := c.resolve(request, randomSeed())
+	spec, err := c.plan("", request.Model, request, randomSeed())
 	if err != nil {
 		c.answer(w, r, nil, err)
 		return
 	}
-	job, err := c.jobs.submit(r.Context(), spec, key, request.InitImage, request.MaskImage)
+	job, err := c.submit(r.Context(), submission{
+		spec: spec, pictures: [][]byte{request.InitImage, request.MaskImage}, key: key, owner: who.Name,
+	})
 	if errors.Is(err, errReplayConflict) { // 422 as the Idempotency-Key draft has it, and not the 409 of other conflicts
 		writeStatus(w, http.StatusUnprocessableEntity, errReplayConflict)
 		return
@@ -45,7 +45,6 @@ func (c *coordinator) createJob(w http.ResponseWriter, r *http.Request, who call
 		c.answer(w, r, nil, err)
 		return
 	}
-	c.log.Info("job accepted", "job", job.ID, "model", spec.Model, "steps", spec.Steps, "images", spec.N)
 	w.Header().Set("Location", "/easel/v1/jobs/"+job.ID)
 	writeJSON(w, http.StatusAccepted, c.links(r, job))
 }
@@ -56,35 +55,41 @@ func randomSeed() int64 {
 	return int64(binary.BigEndian.Uint32(b[:]))
 }
 
-// idempotencyKey reads the header. The digest is over the decoded request, so that white space in
-// the body does not matter, and before defaults, so that a drawn seed does not either.
+// idempotencyKey reads the header.
 func idempotencyKey(r *http.Request, who caller, request api.JobRequest) (*replayKey, error) {
 	values := r.Header.Values("Idempotency-Key")
 	if len(values) == 0 {
 		return nil, nil
 	}
-	if n := len(values[0]); len(values) > 1 || n == 0 || n > maxIdempotencyKey {
-		return nil, invalid("Idempotency-Key", strconv.Itoa(n)+" characters", "one value of 1 to "+strconv.Itoa(maxIdempotencyKey)+" characters")
+	if len(values) > 1 {
+		return nil, invalid("Idempotency-Key", strconv.Itoa(len(values))+" values", "one")
 	}
-	body, err := json.Marshal(request)
-	if err != nil {
-		return nil, err
-	}
-	return &replayKey{name: hashHex([]byte(who.name + "\n" + values[0])), digest: hashHex(body)}, nil
+	return newReplayKey(who.Name, "", values[0], request)
 }
 
-func (c *coordinator) showJob(w http.ResponseWriter, r *http.Request, _ caller) {
-	_, job, _, err := c.jobs.find(r.Context(), r.PathValue("id"))
+// find returns a job that the caller may see.
+func (c *coordinator) find(r *http.Request, who caller) (record, api.Job, uint64, error) {
+	id := r.PathValue("id")
+	record, job, revision, err := c.jobs.find(r.Context(), id)
+	if err == nil && !mayUse(who.Name, who.Role == roleAdmin, record) {
+		return record, api.Job{}, 0, errNoJob(id)
+	}
+	return record, job, revision, err
+}
+
+func (c *coordinator) showJob(w http.ResponseWriter, r *http.Request, who caller) {
+	_, job, _, err := c.find(r, who)
 	c.answer(w, r, c.links(r, job), err)
 }
 
-func (c *coordinator) listJobs(w http.ResponseWriter, r *http.Request, _ caller) {
+func (c *coordinator) listJobs(w http.ResponseWriter, r *http.Request, who caller) {
 	state, limit, err := listQuery(r)
 	if err != nil {
 		c.answer(w, r, nil, err)
 		return
 	}
-	jobs, err := c.jobs.list(r.Context(), state, limit)
+	mine := func(r record) bool { return mayUse(who.Name, who.Role == roleAdmin, r) }
+	jobs, err := c.jobs.list(r.Context(), state, limit, mine)
 	for i, job := range jobs {
 		jobs[i] = c.links(r, job)
 	}
@@ -109,13 +114,14 @@ func listQuery(r *http.Request) (state api.State, limit int, err error) {
 }
 
 // cancelJob answers with the job as it is then: canceled, or settled before in another way.
-func (c *coordinator) cancelJob(w http.ResponseWriter, r *http.Request, _ caller) {
-	id := r.PathValue("id")
-	if err := c.cancel(r.Context(), id); err != nil {
-		c.answer(w, r, nil, err)
-		return
+func (c *coordinator) cancelJob(w http.ResponseWriter, r *http.Request, who caller) {
+	_, job, _, err := c.find(r, who)
+	if err == nil {
+		err = c.cancel(r.Context(), job.ID)
 	}
-	_, job, _, err := c.jobs.find(r.Context(), id)
+	if err == nil {
+		_, job, _, err = c.find(r, who)
+	}
 	c.answer(w, r, c.links(r, job), err)
 }
 
@@ -133,8 +139,8 @@ type nodeReason struct {
 	Reason string `json:"reason"`
 }
 
-func (c *coordinator) explainJob(w http.ResponseWriter, r *http.Request, _ caller) {
-	record, job, _, err := c.jobs.find(r.Context(), r.PathValue("id"))
+func (c *coordinator) explainJob(w http.ResponseWriter, r *http.Request, who caller) {
+	record, job, _, err := c.find(r, who)
 	if err != nil {
 		c.answer(w, r, nil, err)
 		return

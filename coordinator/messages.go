@@ -135,3 +135,17 @@ func (c *coordinator) cancel(ctx context.Context, id string) error {
 	}
 	return err
 }
+
+// cancelQueued cancels a job if no node has it yet, and reports whether it did.
+func (c *coordinator) cancelQueued(ctx context.Context, id string) (bool, error) {
+	_, err := c.jobs.change(ctx, id, func(r *record) error {
+		if r.Job.State != api.StateQueued {
+			return errSame
+		}
+		return r.cancel()
+	})
+	if errors.Is(err, errSame) || errors.Is(err, errStale) {
+		return false, nil
+	}
+	return err == nil, err
+}

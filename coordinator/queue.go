@@ -115,10 +115,23 @@ func (j *jobs) preview(node string, p api.Previewed) {
 	}
 }
 
-// list returns up to limit jobs, the newest first; with a state only those in it. Names sort by
+// queued returns the jobs of an owner that wait.
+func (j *jobs) queued(owner string) []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var ids []string
+	for id, open := range j.open {
+		if open.record.Owner == owner && open.record.Job.State == api.StateQueued {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// list returns up to limit of the jobs that are wanted, the newest first; with a state only those in it. Names sort by
 // time, so only the keys of the whole history are read, and as many records as are wanted. Jobs that
 // are not settled are in memory, and the history is not searched for them.
-func (j *jobs) list(ctx context.Context, state api.State, limit int) ([]api.Job, error) {
+func (j *jobs) list(ctx context.Context, state api.State, limit int, wanted func(record) bool) ([]api.Job, error) {
 	ids, err := j.names(ctx, state)
 	if err != nil {
 		return nil, err
@@ -129,11 +142,11 @@ func (j *jobs) list(ctx context.Context, state api.State, limit int) ([]api.Job,
 		if len(found) == limit || ctx.Err() != nil { // full, or nobody waits for it any more
 			break
 		}
-		_, job, _, err := j.find(ctx, id)
+		r, job, _, err := j.find(ctx, id)
 		if err != nil {
 			return nil, err
 		}
-		if state == "" || job.State == state {
+		if (state == "" || job.State == state) && wanted(r) {
 			found = append(found, job)
 		}
 	}

@@ -25,9 +25,8 @@ const (
 // reports whether it did. The file is written before the key is valid: a start that was cut short
 // in between goes on with the key in the file.
 func (c *coordinator) firstStart(ctx context.Context) (bool, error) {
-	names, err := c.storage.keys.names(ctx)
-	if err != nil || len(names) > 0 {
-		return false, err
+	if len(c.keys.list()) > 0 {
+		return false, nil
 	}
 	keyPath := filepath.Join(c.config.Data, adminKeyFile)
 	key, err := readSecret(keyPath)
@@ -48,7 +47,7 @@ func (c *coordinator) firstStart(ctx context.Context) (bool, error) {
 	if err := writeSecret(filepath.Join(c.config.Data, joinTokenFile), token+"\n"); err != nil {
 		return false, err
 	}
-	_, err = c.storage.keys.create(ctx, hashHex([]byte(key)), apiKey{Role: roleAdmin, CreatedAt: now.UTC()})
+	_, err = c.keys.add(ctx, key, apiKey{Role: roleAdmin, Name: firstAdmin, CreatedAt: now.UTC()})
 	return true, err
 }
 

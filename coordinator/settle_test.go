@@ -25,7 +25,7 @@ type settling struct {
 // newSettling makes a fresh owner of jobs over the shared store with one job of two images.
 func newSettling(t *testing.T, rt *rapid.T, s *storage, a *artifacts) *settling {
 	j := newJobs(s, a, newLeases(time.Minute, time.Minute), discard, func() {})
-	job, err := j.submit(t.Context(), api.ImageSpec{Model: "shapes", N: 2, Width: 64, Height: 64}, nil)
+	job, err := j.submit(t.Context(), submission{spec: api.ImageSpec{Model: "shapes", N: 2, Width: 64, Height: 64}})
 	if err != nil {
 		rt.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestRacingEndsSettleOnce(t *testing.T) {
 func TestMemoryCatchesUpWithTheStore(t *testing.T) {
 	s, a := sharedStore(t)
 	j := newJobs(s, a, newLeases(time.Minute, time.Minute), discard, func() {})
-	job, err := j.submit(t.Context(), api.ImageSpec{Model: "shapes", N: 1}, nil)
+	job, err := j.submit(t.Context(), submission{spec: api.ImageSpec{Model: "shapes", N: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}

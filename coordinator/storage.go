@@ -26,6 +26,7 @@ type storage struct {
 	jobs        bucket[record]
 	queue       bucket[place]
 	idempotency bucket[replay]
+	aliases     bucket[alias]
 	nodes       bucket[nodeRecord]
 	tokens      bucket[joinToken]
 	keys        bucket[apiKey]
@@ -78,6 +79,7 @@ func (s *storage) openBuckets(ctx context.Context) error {
 		s.jobs.open(ctx, js, "jobs", 0),
 		s.queue.open(ctx, js, "queue", 0),
 		s.idempotency.open(ctx, js, "idempotency", idempotencyKept),
+		s.aliases.open(ctx, js, "aliases", 0),
 		s.nodes.open(ctx, js, "nodes", 0),
 		s.tokens.open(ctx, js, "tokens", 0),
 		s.keys.open(ctx, js, "keys", 0),

@@ -2,12 +2,29 @@ package coordinator
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/dialect"
 )
+
+// A submission is a job that is not durable yet.
+type submission struct {
+	spec     api.ImageSpec
+	pictures [][]byte // that the spec names
+	key      *replayKey
+	owner    string
+	dialect  string
+	alias    string
+	webhook  *dialect.Webhook
+	base     string
+
+	admit func() error // says why the owner may not submit it now
+}
 
 // A replay is what an Idempotency-Key was used for.
 type replay struct {
@@ -21,36 +38,59 @@ type replayKey struct {
 	digest string
 }
 
-// submit makes a job of the spec, with the pictures it names, durable and returns it. With an Idempotency-Key that was used
-// before, it is the job made then.
+const maxIdempotencyKey = 255 // characters
+
+// newReplayKey checks an Idempotency-Key. The digest is over the decoded request, so that white space
+// in the body does not matter, and before defaults, so that a drawn seed does not either.
+func newReplayKey(owner, scope, key string, request any) (*replayKey, error) {
+	if n := len(key); n == 0 || n > maxIdempotencyKey {
+		return nil, invalid("Idempotency-Key", strconv.Itoa(n)+" characters", "one value of 1 to "+strconv.Itoa(maxIdempotencyKey)+" characters")
+	}
+	body, err := json.Marshal(request)
+	if err != nil {
+		return nil, err
+	}
+	return &replayKey{name: hashHex([]byte(owner + "\n" + scope + "\n" + key)), digest: hashHex(body)}, nil
+}
+
+// replayOf is the key of a dialect's request. Its alias is not part of what is asked: the vendor's
+// clients did not choose it, and a repeated request comes with another.
+func replayOf(owner string, r dialect.Request) (*replayKey, error) {
+	if r.IdempotencyKey == "" {
+		return nil, nil
+	}
+	return newReplayKey(owner, r.Dialect, r.IdempotencyKey, struct {
+		Model   string
+		Job     api.JobRequest
+		Webhook *dialect.Webhook
+	}{r.Model, r.Job, r.Webhook})
+}
+
+// submit makes a job of the spec, with the pictures it names, durable and returns it. With an
+// Idempotency-Key that was used before, it is the job made then.
 //
 // The order of the writes decides what a sudden end leaves: the idempotency entry first, so that no
-// second job can come of the same key; then the pictures; then the record; then the queue entry. Until the last one the
-// client has no answer, and a repeated request goes on where this one stopped.
-func (j *jobs) submit(ctx context.Context, spec api.ImageSpec, key *replayKey, pictures ...[]byte) (api.Job, error) {
+// second job can come of the same key; then the alias; then the pictures; then the record; then the
+// queue entry. Until the last one the client has no answer, and a repeated request goes on where this
+// one stopped. An alias without a job is nothing that anybody knows of.
+func (j *jobs) submit(ctx context.Context, s submission) (api.Job, error) {
 	now := time.Now().UTC()
 	id := newJobID(now)
-	if key != nil {
+	if s.key != nil {
 		var err error
-		if id, err = j.reserve(ctx, id, *key); err != nil {
+		if id, err = j.reserve(ctx, id, *s.key); err != nil {
 			return api.Job{}, err
 		}
 	}
 	defer j.lock(id)()
-	r := record{Job: api.Job{
-		ID: id, State: api.StateQueued, CreatedAt: now, UpdatedAt: now, Spec: spec, Images: []api.Image{},
-	}}
-	if err := j.keepInputs(ctx, id, pictures); err != nil {
+	if err := j.makeAlias(ctx, s.dialect, s.alias, id); err != nil {
 		return api.Job{}, err
 	}
-	revision, err := j.storage.jobs.create(ctx, id, r)
-	if errors.Is(err, errExists) {
-		r, revision, err = j.storage.jobs.load(ctx, id)
-	}
+	r, revision, err := j.recorded(ctx, id, now, s)
 	if err != nil {
-		return api.Job{}, fmt.Errorf("record job: %w", err)
+		return api.Job{}, err
 	}
-	if r.Job.State.Terminal() && len(pictures) > 0 {
+	if r.Job.State.Terminal() && len(s.pictures) > 0 {
 		if err := j.artifacts.removeInputs(id); err != nil {
 			return api.Job{}, err
 		}
@@ -60,6 +100,48 @@ func (j *jobs) submit(ctx context.Context, spec api.ImageSpec, key *replayKey, p
 	}
 	_, job, _, err := j.find(ctx, id)
 	return job, err
+}
+
+// recorded writes the record of a new job, or finds the one there is.
+func (j *jobs) recorded(ctx context.Context, id string, now time.Time, s submission) (record, uint64, error) {
+	r, revision, err := j.storage.jobs.load(ctx, id)
+	if err == nil {
+		return r, revision, nil
+	}
+	if !errors.Is(err, errMissing) {
+		return r, 0, fmt.Errorf("record job: %w", err)
+	}
+	if s.admit != nil {
+		if err := s.admit(); err != nil {
+			return r, 0, err
+		}
+	}
+	if err := j.keepInputs(ctx, id, s.pictures); err != nil {
+		return r, 0, err
+	}
+	r = record{
+		Job: api.Job{
+			ID: id, State: api.StateQueued, CreatedAt: now, UpdatedAt: now, Spec: s.spec, Images: []api.Image{},
+		},
+		Owner: s.owner, Dialect: s.dialect, Webhook: named(s.webhook, s.alias, id), Base: s.base,
+	}
+	revision, err = j.storage.jobs.create(ctx, id, r)
+	if err != nil {
+		return r, 0, fmt.Errorf("record job: %w", err)
+	}
+	return r, revision, nil
+}
+
+// named is the webhook with what the client calls the job.
+func named(hook *dialect.Webhook, alias, id string) *dialect.Webhook {
+	if hook == nil {
+		return nil
+	}
+	told := *hook
+	if told.ID = alias; alias == "" {
+		told.ID = id
+	}
+	return &told
 }
 
 // keepInputs stores what the record is about to name.

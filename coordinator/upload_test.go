@@ -212,19 +212,28 @@ func TestSignedURLsBehindAProxy(t *testing.T) {
 
 func TestSignatureExpires(t *testing.T) {
 	s := signer{secret: []byte("secret")}
-	now := time.Date(2030, 1, 1, 12, 30, 0, 0, time.UTC)
-	u, err := url.Parse(s.path("job", 0, now))
+	const valid = 24 * time.Hour
+	job := api.Job{ID: "job", CreatedAt: time.Date(2030, 1, 1, 12, 30, 0, 1, time.UTC)}
+	u, err := url.Parse(s.path(job, 0, valid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.check("job", 0, u.Query(), now.Add(linkValid)); err != nil {
-		t.Errorf("after %s: %v", linkValid, err)
-	}
-	if err := s.check("job", 0, u.Query(), now.Add(linkValid+time.Hour)); err == nil {
-		t.Error("an hour later it still works")
-	}
-	if err := (signer{secret: []byte("other")}).check("job", 0, u.Query(), now); err == nil {
-		t.Error("another secret's signature works")
+	over := job.CreatedAt.Add(valid + time.Second)
+	for _, c := range []struct {
+		name       string
+		signer     signer
+		least, now time.Time
+		works      bool
+	}{
+		{"to the last moment", s, time.Time{}, job.CreatedAt.Add(valid), true},
+		{"a second later", s, time.Time{}, over, false},
+		{"of a job settled meanwhile", s, over.Add(time.Hour), over, true},
+		{"long after that", s, over.Add(time.Hour), over.Add(time.Hour), false},
+		{"another secret's", signer{secret: []byte("other")}, over.Add(time.Hour), job.CreatedAt, false},
+	} {
+		if err := c.signer.check("job", 0, u.Query(), c.least, c.now); (err == nil) != c.works {
+			t.Errorf("%s: %v", c.name, err)
+		}
 	}
 }
 

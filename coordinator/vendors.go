@@ -1,0 +1,244 @@
+package coordinator
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/dialect"
+)
+
+// allVendors are the dialects that are spoken. Where two share a path's beginning, the first one says
+// that there is nothing at a path.
+var allVendors = []func(dialect.Service) dialect.Dialect{}
+
+// vendors are the dialects as they are mounted.
+type vendors struct {
+	all  []vendor
+	open *http.ServeMux // every route behind its prefix
+	keys *keys
+	base func(*http.Request) string
+	log  *slog.Logger
+}
+
+// A vendor is one dialect with its routes at the paths that the vendor documents, and behind their
+// prefixes too.
+type vendor struct {
+	dialect.Dialect
+	own *http.ServeMux
+}
+
+func (c *coordinator) mountVendors() *vendors {
+	v := &vendors{open: http.NewServeMux(), keys: c.keys, base: c.base, log: c.log}
+	makers := c.config.vendors
+	if makers == nil {
+		makers = allVendors
+	}
+	for _, make := range makers {
+		d := make(service{c})
+		own := http.NewServeMux()
+		for _, route := range d.Routes() {
+			handle := v.serving(d, route.Handle)
+			v.open.Handle(route.Method+" "+route.Prefix+route.Path, handle)
+			own.Handle(route.Method+" "+route.Path, handle)
+			if route.Prefix != "" {
+				own.Handle(route.Method+" "+route.Prefix+route.Path, handle)
+			}
+		}
+		v.all = append(v.all, vendor{d, own})
+	}
+	return v
+}
+
+func (v *vendors) names() []string {
+	names := make([]string, len(v.all))
+	for i, d := range v.all {
+		names[i] = d.Name()
+	}
+	return names
+}
+
+func (v *vendors) find(name string) *vendor {
+	for i := range v.all {
+		if v.all[i].Name() == name {
+			return &v.all[i]
+		}
+	}
+	return nil
+}
+
+// serve answers a request that is for one of the dialects and reports whether it was.
+func (v *vendors) serve(w http.ResponseWriter, r *http.Request) bool {
+	bound := v.bound(r)
+	if bound != nil && has(bound.own, r) {
+		bound.own.ServeHTTP(w, r)
+		return true
+	}
+	if has(v.open, r) {
+		v.open.ServeHTTP(w, r)
+		return true
+	}
+	whose := bound
+	if near, prefixed := v.nearest(r.URL.Path); whose == nil || prefixed {
+		whose = near
+	}
+	if whose == nil {
+		return false
+	}
+	allowed := allow(v.open, r)
+	if bound != nil && allowed == "" {
+		allowed = allow(bound.own, r)
+	}
+	v.serving(whose.Dialect, func(w http.ResponseWriter, r *http.Request) {
+		if allowed == "" {
+			whose.Fail(w, r, api.Errorf(api.CodeNotFound, "there is nothing at %s", api.Quote(r.URL.Path)))
+			return
+		}
+		w.Header().Set("Allow", allowed)
+		whose.Fail(fixedStatus{w, http.StatusMethodNotAllowed}, r,
+			api.Errorf(api.CodeNotFound, "method: got %s, want one of %s", r.Method, allowed))
+	}).ServeHTTP(w, r)
+	return true
+}
+
+// bound is the dialect that the request's key is bound to. The header does no more here: whether the
+// key may do anything is for the dialect to ask.
+func (v *vendors) bound(r *http.Request) *vendor {
+	key := bearer(r)
+	if key == "" {
+		key = r.Header.Get("Authorization") // as some clients send it
+	}
+	if key == "" {
+		return nil
+	}
+	return v.find(v.keys.binding(key))
+}
+
+// nearest is the dialect with a route that shares most leading segments with the path, nil when none
+// shares any. Prefixed reports whether the path is below a prefix that only this dialect has.
+func (v *vendors) nearest(path string) (near *vendor, prefixed bool) {
+	most := 0
+	for i, d := range v.all {
+		for _, route := range d.Routes() {
+			if n := sharedSegments(route.Prefix+route.Path, path); n > most {
+				most, near = n, &v.all[i]
+				prefixed = route.Prefix != "" && strings.HasPrefix(path, route.Prefix+"/")
+			}
+		}
+	}
+	return near, prefixed
+}
+
+func sharedSegments(pattern, path string) int {
+	a, b := strings.Split(pattern, "/")[1:], strings.Split(path, "/")[1:]
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return min(len(a), len(b))
+}
+
+func has(mux *http.ServeMux, r *http.Request) bool {
+	_, pattern := mux.Handler(r)
+	return pattern != ""
+}
+
+// allow lists the methods that there are at the path.
+func allow(mux *http.ServeMux, r *http.Request) string {
+	refusal := refusedRoute{header: http.Header{}}
+	mux.ServeHTTP(&refusal, r)
+	return refusal.header.Get("Allow")
+}
+
+// serving is what is the same around the handlers of every dialect: the request's id, its limits, and
+// an answer in the vendor's form when the handler breaks.
+func (v *vendors) serving(d dialect.Dialect, handle http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		control := http.NewResponseController(w)
+		id := "req_" + randomHex(16)
+		out := &reply{ResponseWriter: w, control: control}
+		out.Header().Set("X-Request-Id", id)
+		_ = control.SetWriteDeadline(time.Time{}) // each write has its own, and so has each read
+		_ = control.SetReadDeadline(time.Time{})
+		r.Body = &body{ReadCloser: http.MaxBytesReader(w, r.Body, maxJobRequest), control: control, last: time.Now().Add(transferTime)}
+		defer func() {
+			problem := recover()
+			if problem == nil {
+				return
+			}
+			if problem != http.ErrAbortHandler {
+				v.log.Error("dialect broke", "dialect", d.Name(), "request", id, "problem", fmt.Sprint(problem), "stack", string(debug.Stack()))
+			}
+			if problem == http.ErrAbortHandler || out.began {
+				panic(http.ErrAbortHandler)
+			}
+			d.Fail(out, r, api.Errorf(api.CodeInternal, "a defect of the coordinator, request %s", id))
+		}()
+		handle(out, r.WithContext(withBase(r.Context(), v.base(r))))
+	})
+}
+
+// A reply gives every write its own time: a handler may wait for a job as long as it likes.
+type reply struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	began   bool
+}
+
+func (w *reply) WriteHeader(status int) {
+	w.began = true
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *reply) Write(b []byte) (int, error) {
+	w.began = true
+	_ = w.control.SetWriteDeadline(time.Now().Add(requestTime))
+	return w.ResponseWriter.Write(b)
+}
+
+func (w *reply) Flush() { _ = w.FlushError() }
+
+// FlushError is what an http.ResponseController calls.
+func (w *reply) FlushError() error {
+	w.began = true
+	_ = w.control.SetWriteDeadline(time.Now().Add(requestTime))
+	return w.control.Flush()
+}
+
+func (w *reply) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// fixedStatus answers with a status of its own whatever the handler says.
+type fixedStatus struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w fixedStatus) WriteHeader(int) { w.ResponseWriter.WriteHeader(w.status) }
+
+// A body is read under a deadline, and between the reads there is none: a read that runs into its
+// deadline, such as the server's own for the end of the connection, would end the request.
+type body struct {
+	io.ReadCloser
+	control *http.ResponseController
+	last    time.Time
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	_ = b.control.SetReadDeadline(earlier(time.Now().Add(requestTime), b.last))
+	n, err := b.ReadCloser.Read(p)
+	_ = b.control.SetReadDeadline(time.Time{})
+	return n, err
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

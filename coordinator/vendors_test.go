@@ -1,0 +1,203 @@
+package coordinator
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/dialect"
+)
+
+// plain is a small dialect over the Service it is given, as tests need it. Two of them share paths.
+type plain struct {
+	s      dialect.Service
+	name   string
+	prefix string
+}
+
+func plainDialect(name, prefix string) func(dialect.Service) dialect.Dialect {
+	return func(s dialect.Service) dialect.Dialect { return &plain{s, name, prefix} }
+}
+
+// withVendors mounts two dialects: one at the root, one behind a prefix with the same paths.
+func withVendors(c *Config) {
+	c.vendors = []func(dialect.Service) dialect.Dialect{plainDialect("first", ""), plainDialect("second", "/second")}
+}
+
+func (p *plain) Name() string             { return p.name }
+func (p *plain) Describe() map[string]any { return map[string]any{"openapi": "3.1.0", "info": p.name} }
+func (p *plain) Fields() []dialect.Field  { return nil }
+
+func (p *plain) Routes() []dialect.Route {
+	return []dialect.Route{
+		{Method: "POST", Path: "/v1/make", Prefix: p.prefix, Handle: p.make},
+		{Method: "POST", Path: "/v1/begin", Prefix: p.prefix, Handle: p.begin},
+		{Method: "GET", Path: "/v1/jobs/{id}", Prefix: p.prefix, Handle: p.show},
+		{Method: "DELETE", Path: "/v1/jobs/{id}", Prefix: p.prefix, Handle: p.cancel},
+		{Method: "DELETE", Path: "/v1/jobs", Prefix: p.prefix, Handle: p.clear},
+		{Method: "GET", Path: "/v1/models", Prefix: p.prefix, Handle: p.models},
+		{Method: "GET", Path: "/v1/models/{id...}", Prefix: p.prefix, Handle: p.model},
+		{Method: "POST", Path: "/v1/break", Prefix: p.prefix, Handle: func(http.ResponseWriter, *http.Request) { panic("broken") }},
+	}
+}
+
+func (p *plain) Fail(w http.ResponseWriter, _ *http.Request, err error) {
+	e := api.AsError(err, api.CodeInternal)
+	status, ok := statuses[e.Code]
+	if !ok {
+		status = 500
+	}
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", fmt.Sprint(e.RetryAfter))
+	}
+	w.WriteHeader(status)
+	fmt.Fprintf(w, "%s says %s: %s", p.name, e.Code, e.Message)
+}
+
+// A plainRequest is a JobRequest and what surrounds it.
+type plainRequest struct {
+	Model string
+	Job   api.JobRequest
+	Alias string
+	Hook  *dialect.Webhook
+}
+
+func (p *plain) submit(r *http.Request) (api.Job, error) {
+	who, err := p.s.Caller(r.Context(), bearer(r))
+	if err != nil {
+		return api.Job{}, err
+	}
+	var request plainRequest
+	body, err := io.ReadAll(r.Body)
+	if err == nil {
+		err = json.Unmarshal(body, &request)
+	}
+	if err != nil {
+		return api.Job{}, api.Errorf(api.CodeInvalidRequest, "body: %v", err)
+	}
+	return p.s.Submit(r.Context(), who, dialect.Request{
+		Dialect: p.name, Model: request.Model, Job: request.Job, Alias: request.Alias, Webhook: request.Hook,
+		IdempotencyKey: r.Header.Get("Idempotency-Key"),
+	})
+}
+
+// begin answers with the job and the links that its pictures will have.
+func (p *plain) begin(w http.ResponseWriter, r *http.Request) {
+	job, err := p.submit(r)
+	if err != nil {
+		p.Fail(w, r, err)
+		return
+	}
+	links := []string{}
+	for i := range job.Spec.N {
+		links = append(links, p.s.URL(r, job, i))
+	}
+	writeJSON(w, 200, plainReply{Job: job, Links: links})
+}
+
+type plainReply struct {
+	Job    api.Job
+	Links  []string
+	Events string   // the first letter of each event's kind
+	Files  []string // base64
+}
+
+// make answers when the job is settled.
+func (p *plain) make(w http.ResponseWriter, r *http.Request) {
+	job, err := p.submit(r)
+	if err != nil {
+		p.Fail(w, r, err)
+		return
+	}
+	var seen strings.Builder
+	job, err = p.s.Wait(r.Context(), job.ID, func(e dialect.Event) error {
+		switch {
+		case e.Progress != nil:
+			seen.WriteString("p")
+		case e.Preview != nil:
+			seen.WriteString("v")
+		case e.Image != nil:
+			seen.WriteString("i")
+		}
+		return nil
+	})
+	if err == nil && job.Error != nil {
+		err = job.Error
+	}
+	if err != nil {
+		p.Fail(w, r, err)
+		return
+	}
+	reply := plainReply{Job: job, Events: seen.String()}
+	for i := range job.Images {
+		file, image, err := p.s.Open(r.Context(), job.ID, i)
+		if err != nil {
+			p.Fail(w, r, err)
+			return
+		}
+		body, _ := io.ReadAll(file)
+		file.Close()
+		if hashHex(body) != image.SHA256 {
+			panic("the file is another")
+		}
+		reply.Files = append(reply.Files, base64.StdEncoding.EncodeToString(body))
+		reply.Links = append(reply.Links, p.s.URL(r, job, i))
+	}
+	writeJSON(w, 200, reply)
+}
+
+func (p *plain) show(w http.ResponseWriter, r *http.Request) {
+	who, err := p.s.Caller(r.Context(), bearer(r))
+	if err != nil {
+		p.Fail(w, r, err)
+		return
+	}
+	job, err := p.s.Find(r.Context(), who, p.name, r.PathValue("id"))
+	if err != nil {
+		p.Fail(w, r, err)
+		return
+	}
+	writeJSON(w, 200, plainReply{Job: job})
+}
+
+func (p *plain) cancel(w http.ResponseWriter, r *http.Request) {
+	who, err := p.s.Caller(r.Context(), bearer(r))
+	if err == nil {
+		err = p.s.Cancel(r.Context(), who, r.PathValue("id"))
+	}
+	if err != nil {
+		p.Fail(w, r, err)
+		return
+	}
+	writeJSON(w, 200, map[string]bool{"ok": true})
+}
+
+func (p *plain) clear(w http.ResponseWriter, r *http.Request) {
+	who, err := p.s.Caller(r.Context(), bearer(r))
+	n := 0
+	if err == nil {
+		n, err = p.s.CancelQueued(r.Context(), who)
+	}
+	if err != nil {
+		p.Fail(w, r, err)
+		return
+	}
+	writeJSON(w, 200, n)
+}
+
+func (p *plain) models(w http.ResponseWriter, r *http.Request) {
+	writeJSON(w, 200, p.s.Models(r.Context(), p.name))
+}
+
+func (p *plain) model(w http.ResponseWriter, r *http.Request) {
+	m, err := p.s.Model(r.Context(), p.name, r.PathValue("id"))
+	if err != nil {
+		p.Fail(w, r, err)
+		return
+	}
+	writeJSON(w, 200, m)
+}

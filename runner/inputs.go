@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"image/draw"
 	"image/png"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/image/draw"
 
 	"github.com/easelgrid/easel/api"
 )
@@ -65,13 +64,12 @@ func decodeInput(dir, field string, in api.Input) (image.Image, error) {
 
 // flatten brings a picture to a size and puts it on white.
 func flatten(picture image.Image, width, height int) *image.NRGBA {
-	flat := image.NewRGBA(image.Rect(0, 0, width, height))
-	draw.Draw(flat, flat.Bounds(), image.White, image.Point{}, draw.Src)
-	if size := picture.Bounds().Size(); size.X == width && size.Y == height {
-		draw.Draw(flat, flat.Bounds(), picture, picture.Bounds().Min, draw.Over)
-	} else {
-		draw.CatmullRom.Scale(flat, flat.Bounds(), picture, picture.Bounds(), draw.Over, nil)
+	if size := picture.Bounds().Size(); size.X != width || size.Y != height {
+		return resample(picture, width, height)
 	}
+	flat := image.NewRGBA(image.Rect(0, 0, width, height))
+	draw.Draw(flat, flat.Rect, image.White, image.Point{}, draw.Src)
+	draw.Draw(flat, flat.Rect, picture, picture.Bounds().Min, draw.Over)
 	// Where nothing is transparent, the two kinds have the same bytes.
 	return &image.NRGBA{Pix: flat.Pix, Stride: flat.Stride, Rect: flat.Rect}
 }

@@ -11,11 +11,18 @@ import (
 
 	"github.com/easelgrid/easel/api"
 	"github.com/easelgrid/easel/coordinator/dialect"
+	"github.com/easelgrid/easel/coordinator/dialect/distribute"
+	"github.com/easelgrid/easel/coordinator/dialect/modelslab"
+	"github.com/easelgrid/easel/coordinator/dialect/openai"
 )
 
 // allVendors are the dialects that are spoken. Where two share a path's beginning, the first one says
 // that there is nothing at a path.
-var allVendors = []func(dialect.Service) dialect.Dialect{}
+var allVendors = []func(dialect.Service) dialect.Dialect{
+	openai.New,
+	distribute.New,
+	modelslab.New,
+}
 
 // vendors are the dialects as they are mounted.
 type vendors struct {

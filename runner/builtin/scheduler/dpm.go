@@ -38,7 +38,8 @@ type terms struct {
 
 // terms are those for a step of width h in lambda, to a call's level from another's: the integrals of the
 // exponential with 1, lambda and lambda^2 (section 3.2 of the first paper, section 4 of the second). That with
-// lambda is of two kinds, midpoint and Heun, which agree to second order.
+// lambda is of two kinds, midpoint and Heun, which agree to second order. With a schedule that ends in pure
+// noise the first step may lead to more noise, where h is negative; it then adds none.
 func (d *dpm) terms(to, from int, h float32, heun bool) terms {
 	var t terms
 	alpha, sigma := d.alpha[to], d.sigma[to]
@@ -54,14 +55,14 @@ func (d *dpm) terms(to, from int, h float32, heun bool) terms {
 		t.sample = alpha / d.alpha[from]
 		t.slope[0] = -2 * (sigma * e)
 		t.slope[1] = -2 * (sigma * (e/h - 1))
-		t.noise = sigma * sqrt32(exp32(2*h)-1)
+		t.noise = sigma * sqrt32(max(exp32(2*h)-1, 0))
 	case "sde-dpmsolver++":
 		e := 1 - exp32(-2*h)
 		t.sample = sigma / d.sigma[from] * exp32(-h)
 		t.slope[0] = alpha * e
 		t.slope[1] = alpha * (e/(-2*h) + 1)
 		t.slope[2] = alpha * ((e-2*h)/(4*h*h) - 0.5)
-		t.noise = sigma * sqrt32(e)
+		t.noise = sigma * sqrt32(max(e, 0))
 	default:
 		e := exp32(-h) - 1
 		t.sample = sigma / d.sigma[from]

@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -13,6 +14,9 @@ func ParseSize(text string) (width, height int, ok bool) {
 	height, okHeight := side(h)
 	return width, height, both && okWidth && okHeight
 }
+
+// SizeText is a size for people, such as "1024 x 768 pixels".
+func SizeText(width, height int) string { return fmt.Sprintf("%d x %d pixels", width, height) }
 
 func side(text string) (int, bool) {
 	if text == "" || len(text) > 5 || text[0] == '0' {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/easelgrid/easel/api"
 	"github.com/easelgrid/easel/coordinator/dialect"
+	"github.com/easelgrid/easel/coordinator/outward"
 )
 
 // A Config says how a coordinator runs. Data is the only field that must be set.
@@ -47,6 +49,8 @@ type Config struct {
 	// given they begin as the client's request did.
 	PublicURL string
 	LinkValid time.Duration // how long a picture's signed address works, from when it is made; 24 h by default
+	// AllowPrivate are networks that pictures and webhooks may be in although they are not public.
+	AllowPrivate []netip.Prefix
 	// KeepAbandoned lets a job go on whose client hung up while it waited for it.
 	KeepAbandoned bool
 
@@ -96,6 +100,7 @@ type coordinator struct {
 	nodes      *nodes
 	tokens     *tokens
 	keys       *keys
+	outside    *outward.Client
 	vendors    *vendors
 	signer     signer
 	dispatcher *dispatcher
@@ -152,7 +157,7 @@ func open(ctx context.Context, config Config, pin string) (*coordinator, error) 
 	if err != nil {
 		return nil, err
 	}
-	c := &coordinator{config: config, log: config.Log, storage: s, stopping: ctx, since: time.Now().UTC().Truncate(time.Second)}
+	c := &coordinator{config: config, log: config.Log, storage: s, stopping: ctx, outside: &outward.Client{AllowPrivate: config.AllowPrivate}, since: time.Now().UTC().Truncate(time.Second)}
 	if err := c.load(ctx, pin); err != nil {
 		c.close()
 		return nil, err
@@ -186,6 +191,7 @@ func (c *coordinator) load(ctx context.Context, pin string) (err error) {
 
 func (c *coordinator) close() {
 	c.storage.close()
+	c.outside.Close()
 	if c.artifacts != nil {
 		c.artifacts.close()
 	}

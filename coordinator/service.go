@@ -51,11 +51,6 @@ func (s service) Model(_ context.Context, dialect, name string) (dialect.Model, 
 	return s.c.offer(dialect, name)
 }
 
-// Fetch implements dialect.Service.
-func (s service) Fetch(context.Context, string) ([]byte, error) {
-	return nil, api.Errorf(api.CodeUnsupported, "pictures by address are not taken here")
-}
-
 // Keep implements dialect.Service.
 func (s service) Keep(context.Context, *http.Request, dialect.Caller, []byte) (string, error) {
 	return "", api.Errorf(api.CodeUnsupported, "pictures are not kept here")

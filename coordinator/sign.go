@@ -15,6 +15,9 @@ import (
 	"github.com/easelgrid/easel/api"
 )
 
+// imagesPath begins the path of every image.
+const imagesPath = "/easel/v1/jobs/"
+
 // A signer makes and checks image URLs that work without an API key.
 type signer struct{ secret []byte }
 
@@ -33,7 +36,7 @@ func (s signer) path(job api.Job, index int, valid time.Duration) string {
 		"signature": {s.signature(job.ID, index, expires)},
 	}
 	ending := cmp.Or(job.Spec.Format, api.FormatPNG)
-	return fmt.Sprintf("/easel/v1/jobs/%s/images/%d.%s?%s", url.PathEscape(job.ID), index, ending, query.Encode())
+	return fmt.Sprintf(imagesPath+"%s/images/%d.%s?%s", url.PathEscape(job.ID), index, ending, query.Encode())
 }
 
 // check reports whether the query signs that image and is not over. A link of a job that is settled

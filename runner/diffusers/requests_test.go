@@ -21,7 +21,7 @@ import (
 func TestRequests(t *testing.T) {
 	python(t)
 	tiny, models := tinyModels(t)
-	p := launch(t, diffusers.Options{Shipped: append(models, shipped()...), VAEDirs: []string{filepath.Join(tiny, "vaes")}, Threads: 1})
+	p := launch(t, diffusers.Options{Shipped: append(models, shipped()...), ModelDirs: []string{filepath.Join(tiny, "single.safetensors")}, VAEDirs: []string{filepath.Join(tiny, "vaes")}, Threads: 1})
 
 	for _, model := range []string{"sd1", "sdxl", "sd3", "flux"} {
 		t.Run(model+" without LoRAs is the same before and after them", func(t *testing.T) {
@@ -43,6 +43,12 @@ func TestRequests(t *testing.T) {
 
 	sd1 := base(t, p, "sd1")
 	plain := picture(t, p, sd1)
+	t.Run("a single file is the directory it was made from", func(t *testing.T) {
+		single := base(t, p, "single")
+		if !bytes.Equal(plain, picture(t, p, single)) {
+			t.Error("the pictures differ")
+		}
+	})
 	t.Run("one LoRA under the names of two trainers", func(t *testing.T) {
 		peft, kohya := sd1, sd1
 		peft.LoRAs, kohya.LoRAs = []api.LoRA{{Name: "peft", Weight: 0.7}}, []api.LoRA{{Name: "kohya", Weight: 0.7}}

@@ -3,7 +3,7 @@
     python tinymodels.py DIR
 
 DIR/sd1, DIR/sdxl, DIR/sd3 and DIR/flux are diffusers directories, DIR/loras/NAME has LoRAs for each of them, DIR/vaes
-another VAE for the first two. The same every time. Nothing is fetched: the tokenizers are made here as well.
+another VAE for the first two, DIR/single.safetensors is the first as one file, with DIR/single beside it. The same every time. Nothing is fetched: the tokenizers are made here as well.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TRANSFORMERS_VER
 import diffusers
 import torch
 from safetensors.torch import save_file
+import singlefile
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer, T5Config, T5EncoderModel, T5TokenizerFast
 
@@ -151,6 +152,13 @@ def kohya(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return out
 
 
+def save_single(pipe, target: pathlib.Path) -> None:
+    """The pipeline as one file, with its configurations beside it."""
+    ignored = shutil.ignore_patterns("*.safetensors")
+    shutil.copytree(target / "sd1", target / "single", ignore=ignored)
+    save_file(singlefile.tensors(pipe), target / "single.safetensors")
+
+
 def main(target: pathlib.Path) -> None:
     torch.manual_seed(0)
     work, loras = target / "work", target / "loras"
@@ -168,6 +176,7 @@ def main(target: pathlib.Path) -> None:
         if name == "sd1":
             tensors |= lora(pipe.text_encoder, "text_encoder", "q_proj")
             save_file(kohya(tensors), loras / name / "kohya.safetensors")
+            save_single(pipe, target)
         save_file(tensors, loras / name / "peft.safetensors")
     (target / "flux" / "easel.json").write_text(json.dumps({"width": 64, "height": 64}))
     spare = vae()

@@ -17,25 +17,37 @@ import (
 const (
 	MaxInputBytes  = 20 << 20
 	MaxInputPixels = 64 << 20
+	MaxInputSide   = 1<<16 - 1 // what JPEG allows
 )
 
-// ReadInput describes a PNG, JPEG or WebP file by its header, without decoding it. The error says what
-// is wrong in the form "got ..., want ...".
+// ReadInput describes a PNG, JPEG or WebP file by its header, without decoding it. Width and height are
+// those of the picture as it is looked at: see [Orientation]. The error says what is wrong in the form
+// "got ..., want ...".
 func ReadInput(file []byte) (Input, error) {
 	if len(file) > MaxInputBytes {
 		return Input{}, inputError{fmt.Sprintf("%d bytes", len(file)), fmt.Sprintf("at most %d", MaxInputBytes)}
 	}
 	kind, width, height, err := header(file)
+	if errors.Is(err, errMoves) {
+		return Input{}, inputError{"an animated WebP file", "a still picture"}
+	}
 	if err != nil {
 		return Input{}, inputError{fmt.Sprintf("%d bytes of something else", len(file)), "a PNG, JPEG or WebP file"}
 	}
-	if width < 1 || height < 1 || width > MaxInputPixels/height {
-		return Input{}, inputError{fmt.Sprintf("%d x %d pixels", width, height), fmt.Sprintf("at most %d", MaxInputPixels)}
+	if !inputFits(width, height) {
+		return Input{}, inputError{fmt.Sprintf("%d x %d pixels", width, height), fmt.Sprintf("at most %d, and %d on a side", MaxInputPixels, MaxInputSide)}
+	}
+	if Orientation(file) > 4 {
+		width, height = height, width
 	}
 	sum := sha256.Sum256(file)
 	return Input{
 		SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(file)), Type: "image/" + kind, Width: width, Height: height,
 	}, nil
+}
+
+func inputFits(width, height int) bool {
+	return width >= 1 && height >= 1 && max(width, height) <= MaxInputSide && width <= MaxInputPixels/height
 }
 
 // inputError says what is wrong with a picture.
@@ -64,6 +76,9 @@ func webpSize(chunk []byte) (width, height int, err error) {
 	body := chunk[8:]
 	switch string(chunk[:4]) {
 	case "VP8X":
+		if body[0]&2 != 0 {
+			return 0, 0, errMoves
+		}
 		return 1 + int(body[4]) + int(body[5])<<8 + int(body[6])<<16, 1 + int(body[7]) + int(body[8])<<8 + int(body[9])<<16, nil
 	case "VP8L":
 		bits := binary.LittleEndian.Uint32(body[1:])
@@ -79,6 +94,9 @@ func webpSize(chunk []byte) (width, height int, err error) {
 	}
 	return 0, 0, errors.New("unknown chunk")
 }
+
+// errMoves is a file of several pictures.
+var errMoves = errors.New("animated")
 
 // InversionScheduler walks a picture back to noise.
 const InversionScheduler = "DDIMInverseScheduler"
@@ -147,7 +165,8 @@ func (s ImageSpec) inputFaults() []Fault {
 	if s.MaskImage != nil && s.Mode == ModeInversion {
 		add("mask_image", "", "none with mode inversion")
 	}
-	if m := s.MaskImage; m != nil && (m.Width != s.InitImage.Width || m.Height != s.InitImage.Height) {
+	known := func(in *Input) bool { return in != nil && in.Width > 0 } // else it has a fault of its own
+	if m := s.MaskImage; known(m) && known(s.InitImage) && (m.Width != s.InitImage.Width || m.Height != s.InitImage.Height) {
 		add("mask_image", fmt.Sprintf("%d x %d pixels", m.Width, m.Height), fmt.Sprintf("%d x %d, the size of init_image", s.InitImage.Width, s.InitImage.Height))
 	}
 	if !(s.Strength > 0 && s.Strength <= 1) {
@@ -156,7 +175,7 @@ func (s ImageSpec) inputFaults() []Fault {
 		add("strength", number(s.Strength), fmt.Sprintf("at least %s: of %s steps, strength leaves none", number(1/float64(s.Steps)), strconv.Itoa(s.Steps)))
 	}
 	for field, in := range s.Inputs() {
-		if !isDigest(in.SHA256) || in.Bytes < 1 || in.Bytes > MaxInputBytes || in.Width < 1 || in.Height < 1 || in.Width > MaxInputPixels/in.Height {
+		if !isDigest(in.SHA256) || in.Bytes < 1 || in.Bytes > MaxInputBytes || !inputFits(in.Width, in.Height) {
 			add(field, "", "a PNG, JPEG or WebP file within the limits")
 		}
 	}

@@ -56,6 +56,11 @@ func TestInputsAreKnownByTheirHeader(t *testing.T) {
 		{"webp extended", webpFile(t, "56503858"+"00000000"+"00000000"+"1d0000"+"130000"), "image/webp", 30, 20, ""},
 		{"webp of another kind", webpFile(t, "414e494d"+"00000000"), "", 0, 0, "want a PNG, JPEG or WebP file"},
 		{"gif", gf.Bytes(), "", 0, 0, "want a PNG, JPEG or WebP file"},
+		{"webp that moves", webpFile(t, "56503858"+"00000000"+"02000000"+"1d0000"+"130000"), "", 0, 0, "an animated WebP file, want a still picture"},
+		{"jpeg on its side", turned(jpg.Bytes(), 6, binary.BigEndian), "image/jpeg", 20, 30, ""},
+		{"jpeg on its side, bytes the other way", turned(jpg.Bytes(), 8, binary.LittleEndian), "image/jpeg", 20, 30, ""},
+		{"jpeg upside down", turned(jpg.Bytes(), 3, binary.BigEndian), "image/jpeg", 30, 20, ""},
+		{"too long", pngFile(t, 1, MaxInputSide+1), "", 0, 0, "1 x 65536 pixels, want at most 67108864, and 65535 on a side"},
 		{"nothing", nil, "", 0, 0, "want a PNG, JPEG or WebP file"},
 		{"bomb", bombHeader(t), "", 0, 0, "100000 x 100000 pixels, want at most 67108864"},
 		{"too many bytes", make([]byte, MaxInputBytes+1), "", 0, 0, "want at most 20971520"},
@@ -72,6 +77,48 @@ func TestInputsAreKnownByTheirHeader(t *testing.T) {
 				t.Errorf("got %+v, %v", in, err)
 			}
 		})
+	}
+}
+
+// turned puts a camera's note into a JPEG file.
+func turned(file []byte, orientation uint16, order binary.AppendByteOrder) []byte {
+	tiff := []byte("MM")
+	if order.String() == binary.LittleEndian.String() {
+		tiff = []byte("II")
+	}
+	tiff = order.AppendUint16(tiff, 42)
+	tiff = order.AppendUint32(tiff, 8)
+	tiff = order.AppendUint16(tiff, 2)       // entries
+	tiff = append(tiff, make([]byte, 12)...) // of another tag
+	tiff = order.AppendUint16(tiff, 274)     // orientation
+	tiff = order.AppendUint16(tiff, 3)       // short
+	tiff = order.AppendUint32(tiff, 1)       // one
+	tiff = order.AppendUint16(tiff, orientation)
+	tiff = append(tiff, 0, 0, 0, 0, 0, 0) // the entry's end, no further directory
+	note := append([]byte("Exif\x00\x00"), tiff...)
+	segment := binary.BigEndian.AppendUint16([]byte{0xff, 0xe1}, uint16(2+len(note)))
+	return slices.Concat(file[:2], []byte{0xff, 0xfe, 0, 4, 'h', 'i'}, segment, note, file[2:])
+}
+
+func TestOrientation(t *testing.T) {
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, 8, 8)), nil); err != nil {
+		t.Fatal(err)
+	}
+	for o := uint16(0); o <= 9; o++ {
+		want := int(o)
+		if o < 1 || o > 8 {
+			want = 1
+		}
+		file := turned(b.Bytes(), o, binary.BigEndian)
+		if got := Orientation(file); got != want {
+			t.Errorf("orientation %d is read as %d", o, got)
+		}
+		for cut := range file { // whatever is missing, it ends
+			if got := Orientation(file[:cut]); got != want && got != 1 {
+				t.Errorf("orientation %d, cut at %d, is read as %d", o, cut, got)
+			}
+		}
 	}
 }
 
@@ -101,6 +148,7 @@ func TestWhatBelongsToAnInitImage(t *testing.T) {
 		{"mask alone", JobRequest{Prompt: "x", MaskImage: small}, []string{"mask_image"}},
 		{"mask of another size", JobRequest{Prompt: "x", InitImage: small, MaskImage: large}, []string{"mask_image"}},
 		{"not pictures", JobRequest{Prompt: "x", InitImage: []byte("x"), MaskImage: []byte("y")}, []string{"init_image", "mask_image"}},
+		{"a mask for something else", JobRequest{Prompt: "x", InitImage: []byte("x"), MaskImage: small}, []string{"init_image"}},
 		{"inversion of nothing", JobRequest{Prompt: "x", Mode: ModeInversion}, []string{"init_image"}},
 		{"inversion with a mask", JobRequest{Prompt: "x", Mode: ModeInversion, InitImage: small, MaskImage: small}, []string{"mask_image"}},
 		{"inversion with another scheduler", JobRequest{Prompt: "x", Mode: ModeInversion, Scheduler: "DDIMScheduler", InitImage: small}, []string{"scheduler"}},
@@ -150,6 +198,7 @@ func TestSchedulersHaveDefaultsOfTheirOwn(t *testing.T) {
 
 func FuzzReadInput(f *testing.F) {
 	f.Add(pngFile(f, 3, 2))
+	f.Add(turned([]byte("\xff\xd8\xff\xdb"), 6, binary.BigEndian))
 	f.Add(webpFile(f, "5650384c"+"00000000"+"2f"+"1dc00400"))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		in, err := ReadInput(file)

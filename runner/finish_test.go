@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"image"
 	"image/color"
+	"image/jpeg"
 	"image/png"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -278,6 +281,51 @@ func TestInputsReachTheChildAtTheSpecsSize(t *testing.T) {
 	}
 	if l, r := got.Mask.GrayAt(10, 50).Y, got.Mask.GrayAt(120, 50).Y; l != 0 || r != 255 {
 		t.Errorf("mask left %d, right %d; want red as black, white as white", l, r)
+	}
+}
+
+// What a camera notes about how it was held decides where the top is, and so which side the width is.
+func TestInputsAreUpright(t *testing.T) {
+	// A picture whose corner is red, as it lies in the file for each orientation.
+	corner := map[int]image.Point{1: {0, 0}, 2: {1, 0}, 3: {1, 1}, 4: {0, 1}, 5: {0, 0}, 6: {0, 1}, 7: {1, 1}, 8: {1, 0}}
+	for orientation, at := range corner {
+		t.Run(strconv.Itoa(orientation), func(t *testing.T) {
+			width, height := 128, 64
+			if orientation > 4 {
+				width, height = 64, 128
+			}
+			lying := image.NewNRGBA(image.Rect(0, 0, width, height))
+			draw.Draw(lying, lying.Rect, image.White, image.Point{}, draw.Src)
+			spot := image.Rect(0, 0, 16, 16).Add(image.Pt(at.X*(width-16), at.Y*(height-16)))
+			draw.Draw(lying, spot, image.NewUniform(color.NRGBA{255, 0, 0, 255}), image.Point{}, draw.Src)
+			var b bytes.Buffer
+			if err := jpeg.Encode(&b, lying, &jpeg.Options{Quality: 100}); err != nil {
+				t.Fatal(err)
+			}
+			note := "\xff\xe1\x00\x22Exif\x00\x00MM\x00\x2a\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00" +
+				string(rune(orientation)) + "\x00\x00\x00\x00\x00\x00"
+			body := slices.Concat(b.Bytes()[:2], []byte(note), b.Bytes()[2:])
+			in, err := api.ReadInput(body)
+			if err != nil || in.Width != 128 || in.Height != 64 {
+				t.Fatalf("described as %+v, %v", in, err)
+			}
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, in.FileName()), body, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for _, size := range []image.Point{{128, 64}, {64, 96}} {
+				got, err := prepareInputs(dir, api.ImageSpec{Width: size.X, Height: size.Y, InitImage: &in})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if p := got.Init.NRGBAAt(3, 3); got.Init.Rect.Size() != size || p.R < 200 || p.G > 60 {
+					t.Errorf("at %v: the corner of %v is %v, want red", size, got.Init.Rect, p)
+				}
+				if p := got.Init.NRGBAAt(size.X-4, size.Y-4); p.G < 200 {
+					t.Errorf("at %v: the other corner is %v, want white", size, p)
+				}
+			}
+		})
 	}
 }
 

@@ -24,21 +24,21 @@ const (
 func prepareInputs(dir string, spec api.ImageSpec) (Inputs, error) {
 	var inputs Inputs
 	if spec.InitImage != nil {
-		picture, err := decodeInput(dir, "init_image", *spec.InitImage)
+		picture, err := prepareInput(dir, "init_image", *spec.InitImage, spec)
 		if err != nil {
 			return Inputs{}, err
 		}
-		inputs.Init = flatten(picture, spec.Width, spec.Height)
+		inputs.Init = picture
 		if err := writePicture(filepath.Join(dir, initName), inputs.Init); err != nil {
 			return Inputs{}, err
 		}
 	}
 	if spec.MaskImage != nil {
-		picture, err := decodeInput(dir, "mask_image", *spec.MaskImage)
+		picture, err := prepareInput(dir, "mask_image", *spec.MaskImage, spec)
 		if err != nil {
 			return Inputs{}, err
 		}
-		inputs.Mask = grey(flatten(picture, spec.Width, spec.Height))
+		inputs.Mask = grey(picture)
 		if err := writePicture(filepath.Join(dir, maskName), inputs.Mask); err != nil {
 			return Inputs{}, err
 		}
@@ -46,7 +46,8 @@ func prepareInputs(dir string, spec api.ImageSpec) (Inputs, error) {
 	return inputs, nil
 }
 
-func decodeInput(dir, field string, in api.Input) (image.Image, error) {
+// prepareInput turns a file into a picture on white, upright and of the spec's size.
+func prepareInput(dir, field string, in api.Input, spec api.ImageSpec) (*image.NRGBA, error) {
 	body, err := os.ReadFile(filepath.Join(dir, in.FileName()))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", field, err)
@@ -59,7 +60,34 @@ func decodeInput(dir, field string, in api.Input) (image.Image, error) {
 	if err != nil {
 		return nil, api.Errorf(api.CodeInvalidRequest, "%s: got a file that cannot be decoded (%v), want a PNG, JPEG or WebP file", field, err)
 	}
-	return picture, nil
+	orientation := api.Orientation(body)
+	if orientation > 4 { // it lies on its side
+		return upright(flatten(picture, spec.Height, spec.Width), orientation), nil
+	}
+	return upright(flatten(picture, spec.Width, spec.Height), orientation), nil
+}
+
+// upright turns and mirrors a picture as its orientation says (Exif 3.0, tag 274).
+func upright(picture *image.NRGBA, orientation int) *image.NRGBA {
+	if orientation == 1 {
+		return picture
+	}
+	size := picture.Rect.Size()
+	right, bottom := size.X-1, size.Y-1
+	out := image.NewNRGBA(image.Rect(0, 0, size.X, size.Y))
+	if orientation > 4 {
+		out = image.NewNRGBA(image.Rect(0, 0, size.Y, size.X))
+	}
+	for y := range size.Y {
+		for x := range size.X {
+			to := [...]image.Point{
+				2: {right - x, y}, 3: {right - x, bottom - y}, 4: {x, bottom - y},
+				5: {y, x}, 6: {bottom - y, x}, 7: {bottom - y, right - x}, 8: {y, right - x},
+			}[orientation]
+			out.SetNRGBA(to.X, to.Y, picture.NRGBAAt(x, y))
+		}
+	}
+	return out
 }
 
 // flatten brings a picture to a size and puts it on white.

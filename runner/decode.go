@@ -2,6 +2,7 @@ package runner
 
 import (
 	"bytes"
+	"fmt"
 	"image"
 	_ "image/jpeg" // what clients send
 	_ "image/png"
@@ -11,8 +12,14 @@ import (
 
 // decodePicture decodes a PNG, JPEG or WebP file. The samples of a lossy WebP file are of limited range
 // (RFC 6386, section 9.2: BT.601), but the decoder hands them out in a type that takes them for full
-// range, which would wash the colours out.
-func decodePicture(file []byte) (image.Image, error) {
+// range, which would wash the colours out. A decoder that panics must not end the agent: files come from
+// strangers.
+func decodePicture(file []byte) (picture image.Image, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			picture, err = nil, fmt.Errorf("the decoder panicked: %v", p)
+		}
+	}()
 	picture, kind, err := image.Decode(bytes.NewReader(file))
 	if err != nil || kind != "webp" {
 		return picture, err

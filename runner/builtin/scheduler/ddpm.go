@@ -20,7 +20,7 @@ func (d *ddpm) Step(sample, output, original []float32, call int) {
 	if call+1 < len(d.at) {
 		prev = d.alpha(d.at[call+1])
 	}
-	ratio := alpha / prev
+	ratio := kept(alpha, prev)
 	ofPicture := sqrt32(prev) * (1 - ratio) / (1 - alpha)
 	ofSample := sqrt32(ratio) * (1 - prev) / (1 - alpha)
 	a, b := sqrt32(alpha), sqrt32(1-alpha)
@@ -39,8 +39,16 @@ func (d *ddpm) Step(sample, output, original []float32, call int) {
 	}
 }
 
+// kept is the share of the signal that a step keeps; all of nothing where there is none.
+func kept(alpha, prev float32) float32 {
+	if prev == 0 {
+		return 1
+	}
+	return alpha / prev
+}
+
 func (d *ddpm) deviation(alpha, prev float32) float32 {
-	beta := 1 - alpha/prev
+	beta := 1 - kept(alpha, prev)
 	if d.variance == "fixed_large" {
 		return sqrt32(beta)
 	}

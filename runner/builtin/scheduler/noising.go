@@ -81,7 +81,9 @@ func withoutSignal(products []float32) []float32 {
 	for i, product := range products {
 		root := (sqrt32(product) - least) * stretch
 		bar := root * root
-		alphas[i] = bar / before
+		if before > 0 { // else the signal is gone already, and nothing can be said of its rest
+			alphas[i] = bar / before
+		}
 		before = bar
 	}
 	return alphas

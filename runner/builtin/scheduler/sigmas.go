@@ -21,7 +21,7 @@ func (s settings) table() table {
 	t := table{make([]float64, len(s.alphas)), make([]float64, len(s.alphas))}
 	for i, alpha := range s.alphas {
 		sigma := sqrt32((1 - alpha) / alpha)
-		if s.zeroSNR && i == len(s.alphas)-1 {
+		if s.zeroSNR && (i == len(s.alphas)-1 || alpha == 0) {
 			sigma = floor
 		}
 		t.sigmas[i], t.logs[i] = float64(sigma), float64(log32(sigma))

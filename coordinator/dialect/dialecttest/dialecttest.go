@@ -99,8 +99,14 @@ func body(t *testing.T, d dialect.Dialect, r dialect.Route) map[string]any {
 	if err := json.Unmarshal(text, &document); err != nil {
 		t.Fatal(err)
 	}
-	return document.Paths[r.Prefix+r.Path][strings.ToLower(r.Method)].RequestBody.Content["application/json"].Schema
+	for _, content := range document.Paths[documented(r)][strings.ToLower(r.Method)].RequestBody.Content {
+		return content.Schema // there is one kind only
+	}
+	return nil
 }
+
+// documented is a route's path as OpenAPI writes it.
+func documented(r dialect.Route) string { return strings.ReplaceAll(r.Prefix+r.Path, "...}", "}") }
 
 func properties(schema map[string]any, path string) []string {
 	var names []string
@@ -119,7 +125,7 @@ func Routes(t *testing.T, d dialect.Dialect) {
 	t.Helper()
 	var routes, described []string
 	for _, r := range d.Routes() {
-		routes = append(routes, r.Method+" "+r.Prefix+r.Path)
+		routes = append(routes, r.Method+" "+documented(r))
 		if r.Handle == nil {
 			t.Errorf("%s %s has no handler", r.Method, r.Path)
 		}

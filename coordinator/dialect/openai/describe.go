@@ -57,6 +57,9 @@ func text(limits ...any) dialect.Schema {
 
 func choice(of ...string) dialect.Schema { return dialect.Schema{"type": "string", "enum": of} }
 
+// nothing is what a field may hold that is always refused.
+func nothing() dialect.Schema { return dialect.Schema{"not": dialect.Schema{}} }
+
 func whole(least, most int) dialect.Schema {
 	return dialect.Schema{"type": "integer", "minimum": least, "maximum": most}
 }
@@ -81,6 +84,7 @@ func properties(inJSON bool, more map[string]dialect.Schema, streaming bool) map
 			"quality": choice(qualities...), "output_format": choice(formats...), "output_compression": whole(0, 100),
 			"background": choice("transparent", "opaque", "auto"), "stream": boolean, "partial_images": whole(0, 3),
 			"safety_identifier": text(), "complexity": choice("low", "medium", "high"),
+			"frame_count": nothing(), "frame_duration_ms": nothing(),
 		} {
 			all[name] = s
 		}
@@ -90,7 +94,7 @@ func properties(inJSON bool, more map[string]dialect.Schema, streaming bool) map
 	}
 	if inJSON {
 		for name, s := range all {
-			if name != "prompt" {
+			if _, some := s["type"]; some && name != "prompt" {
 				all[name] = dialect.Nullable(s)
 			}
 		}
@@ -105,13 +109,13 @@ func closed(s dialect.Schema) dialect.Schema {
 
 func generationSchema() dialect.Schema {
 	return closed(dialect.Shape(properties(true, map[string]dialect.Schema{
-		"prompt": prompt, "moderation": choice("low", "auto"), "style": choice("vivid", "natural"),
+		"prompt": prompt, "moderation": choice("low", "auto"), "style": choice("vivid", "natural"), "svg": nothing(),
 	}, true), "prompt"))
 }
 
 func editSchema() dialect.Schema {
 	return closed(dialect.Shape(properties(false, map[string]dialect.Schema{
-		"prompt": prompt, "image": file, "image[]": file, "mask": file, "input_fidelity": choice("high", "low"),
+		"prompt": prompt, "image": file, "image[]": file, "mask": file, "markup": nothing(), "input_fidelity": choice("high", "low"),
 	}, true), "prompt"))
 }
 

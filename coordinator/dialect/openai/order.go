@@ -2,6 +2,7 @@ package openai
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -72,8 +73,8 @@ func (a *order) size(o *dialect.Object) {
 		return
 	}
 	width, height, ok := dialect.ParseSize(text)
-	if !ok {
-		o.Fault("size", api.Quote(text), `auto or WIDTHxHEIGHT, such as "1024x1024"`)
+	if !ok || width > api.MaxSide || height > api.MaxSide {
+		o.Fault("size", api.Quote(text), fmt.Sprintf(`auto or WIDTHxHEIGHT, such as "1024x1024", each at most %d`, api.MaxSide))
 		return
 	}
 	a.job.Job.Width, a.job.Job.Height = &width, &height

@@ -28,7 +28,7 @@ func (d *modelsLab) read(w http.ResponseWriter, r *http.Request, under string) (
 	if err != nil {
 		return nil, err
 	}
-	key := strings.TrimSpace(body.text("key"))
+	key := strings.TrimSpace(body.WideText("key"))
 	if err := body.Err(); err != nil {
 		return nil, err
 	}
@@ -45,12 +45,8 @@ func (d *modelsLab) read(w http.ResponseWriter, r *http.Request, under string) (
 	return &call{w: w, r: r, body: body, who: who, under: under}, nil
 }
 
-// A form is a request's body. It keeps which fields were asked for, so that a test can compare them
-// with the table of fields.
-type form struct {
-	*dialect.Object
-	asked map[string]bool
-}
+// A form is a request's body with what is read here beyond it.
+type form struct{ *dialect.Object }
 
 // readBody reads JSON, whatever the content type says: curl says something else unless told. A form,
 // as some older clients send, is read as an object of strings, and no body as an empty one.
@@ -72,7 +68,7 @@ func readBody(w http.ResponseWriter, r *http.Request) (*form, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &form{o, map[string]bool{}}, nil
+	return &form{o}, nil
 }
 
 func formAsJSON(body []byte) []byte {
@@ -91,39 +87,12 @@ func formAsJSON(body []byte) []byte {
 	return encoded
 }
 
-func (f *form) text(field string) string {
-	f.asked[field] = true
-	return f.WideText(field)
-}
-
-func (f *form) whole(field string, least, most int64) *int64 {
-	f.asked[field] = true
-	return f.WideInt(field, least, most)
-}
-
-func (f *form) number(field string, least, most float64) *float64 {
-	f.asked[field] = true
-	return f.WideNumber(field, least, most)
-}
-
-func (f *form) yes(field string) *bool {
-	f.asked[field] = true
-	return f.WideBool(field)
-}
-
-func (f *form) first(fields ...string) string {
-	for _, field := range fields {
-		f.asked[field] = true
-	}
-	return f.First(fields...)
-}
-
 // required is the limit of a field that is not there: see message.
 const required = "a value"
 
 // must reads a text that is not empty.
 func (f *form) must(field string) string {
-	text := f.text(field)
+	text := f.WideText(field)
 	if raw := f.Raw(field); strings.TrimSpace(text) == "" && (raw == nil || raw[0] == '"') {
 		f.Fault(field, "", required)
 	}
@@ -132,7 +101,6 @@ func (f *form) must(field string) string {
 
 // refuse notes a fault where a field has a value: what is asked for is not done.
 func (f *form) refuse(field, why string) {
-	f.asked[field] = true
 	if raw := f.Raw(field); raw != nil && string(raw) != `""` {
 		f.Fault(field, "a value", "none: "+why)
 	}
@@ -140,7 +108,7 @@ func (f *form) refuse(field, why string) {
 
 // refuseYes notes a fault where a field is switched on.
 func (f *form) refuseYes(field, why string) {
-	if on := f.yes(field); on != nil && *on {
+	if on := f.WideBool(field); on != nil && *on {
 		f.Fault(field, "yes", "no: "+why)
 	}
 }

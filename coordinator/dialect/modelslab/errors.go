@@ -3,7 +3,6 @@ package modelslab
 import (
 	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/easelgrid/easel/api"
@@ -53,31 +52,6 @@ func message(told *api.Error) string {
 	return strings.Join(texts, "; ")
 }
 
-// status is the HTTP status of an error.
-func status(code api.Code) int {
-	switch code {
-	case api.CodeInvalidRequest, api.CodeUnsupported, api.CodeLoRAIncompatible:
-		return http.StatusBadRequest
-	case api.CodeUnauthorized:
-		return http.StatusUnauthorized
-	case api.CodeQuotaExceeded:
-		return http.StatusPaymentRequired
-	case api.CodeForbidden:
-		return http.StatusForbidden
-	case api.CodeNotFound, api.CodeModelNotFound, api.CodeLoRANotFound:
-		return http.StatusNotFound
-	case api.CodeConflict:
-		return http.StatusConflict
-	case api.CodeTooLarge:
-		return http.StatusRequestEntityTooLarge
-	case api.CodeRateLimited:
-		return http.StatusTooManyRequests
-	case api.CodeUnavailable:
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusInternalServerError
-}
-
 // failure is the body of an error.
 type failure struct {
 	Status     string `json:"status"`
@@ -96,10 +70,8 @@ func (d *modelsLab) Fail(w http.ResponseWriter, _ *http.Request, err error) {
 	case told.Code == api.CodeInternal:
 		text = "Internal server error"
 	}
-	if told.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(told.RetryAfter))
-	}
-	dialect.WriteJSON(w, status(told.Code), failure{Status: "error", Message: text, Messege: text, RetryAfter: told.RetryAfter})
+	dialect.RetryAfter(w, told)
+	dialect.WriteJSON(w, dialect.Status(told.Code), failure{Status: "error", Message: text, Messege: text, RetryAfter: told.RetryAfter})
 }
 
 const keyMissing = "API key required"

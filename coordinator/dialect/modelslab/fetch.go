@@ -10,7 +10,7 @@ import (
 
 // fetch answers with the images of an earlier request, whose id is in the path or in the body.
 func (d *modelsLab) fetch(c *call) error {
-	text := cmp.Or(c.r.PathValue("id"), c.body.text("request_id"))
+	text := cmp.Or(c.r.PathValue("id"), c.body.WideText("request_id"))
 	if err := c.body.Err(); err != nil {
 		return err
 	}

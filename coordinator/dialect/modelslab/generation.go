@@ -35,32 +35,32 @@ type generation struct {
 
 // decodeGeneration reads the fields of text2img, img2img and inpaint. Faults are noted in the form.
 func decodeGeneration(f *form, request string) generation {
-	g := generation{model: strings.TrimSpace(f.text("model_id"))}
+	g := generation{model: strings.TrimSpace(f.WideText("model_id"))}
 	g.job.Prompt = f.must("prompt")
-	g.job.NegativePrompt = f.text("negative_prompt")
-	g.job.Width = dialect.Whole(f.whole("width", api.MinSide, api.MaxSide))
-	g.job.Height = dialect.Whole(f.whole("height", api.MinSide, api.MaxSide))
-	g.job.N = dialect.Whole(f.whole("samples", 1, maxSamples))
-	g.job.Steps = dialect.Whole(f.whole(f.first("num_inference_steps", "steps"), 1, api.MaxSteps))
-	g.job.GuidanceScale = f.number("guidance_scale", 0, api.MaxGuidanceScale)
-	g.job.Scheduler = strings.TrimSpace(f.text("scheduler"))
-	g.job.VAE = strings.TrimSpace(f.text("vae"))
-	if seed := f.whole("seed", -1, api.MaxSeed); seed != nil && *seed >= 0 {
+	g.job.NegativePrompt = f.WideText("negative_prompt")
+	g.job.Width = dialect.Whole(f.WideInt("width", api.MinSide, api.MaxSide))
+	g.job.Height = dialect.Whole(f.WideInt("height", api.MinSide, api.MaxSide))
+	g.job.N = dialect.Whole(f.WideInt("samples", 1, maxSamples))
+	g.job.Steps = dialect.Whole(f.WideInt(f.First("num_inference_steps", "steps"), 1, api.MaxSteps))
+	g.job.GuidanceScale = f.WideNumber("guidance_scale", 0, api.MaxGuidanceScale)
+	g.job.Scheduler = strings.TrimSpace(f.WideText("scheduler"))
+	g.job.VAE = strings.TrimSpace(f.WideText("vae"))
+	if seed := f.WideInt("seed", -1, api.MaxSeed); seed != nil && *seed >= 0 {
 		g.job.Seed = seed
 	}
-	if skip := f.whole("clip_skip", 1, maxClipSkip); skip != nil {
+	if skip := f.WideInt("clip_skip", 1, maxClipSkip); skip != nil {
 		left := int(*skip) - 1 // the vendor counts the last layer as 1
 		g.job.ClipSkip = &left
 	}
-	if merge := f.yes("tomesd"); merge != nil && *merge {
+	if merge := f.WideBool("tomesd"); merge != nil && *merge {
 		share := 0.5
 		g.job.TokenMerging = &share
 	}
-	karras := f.yes("use_karras_sigmas")
+	karras := f.WideBool("use_karras_sigmas")
 	g.karras = karras != nil && *karras
-	g.job.SchedulerOptions.Algorithm = algorithm(f.text("algorithm_type"))
+	g.job.SchedulerOptions.Algorithm = algorithm(f.WideText("algorithm_type"))
 	g.job.LoRAs = decodeLoRAs(f)
-	g.check, g.action = f.yes("safety_checker"), decodeSafety(f)
+	g.check, g.action = f.WideBool("safety_checker"), decodeSafety(f)
 	g.decodePictures(f, request)
 	g.decodeReply(f)
 	g.decodeMissing(f, request)
@@ -80,7 +80,7 @@ func algorithm(name string) string {
 
 // decodeLoRAs reads two lists with commas that belong together.
 func decodeLoRAs(f *form) []api.LoRA {
-	names, strengths := list(f.text("lora_model")), list(f.text("lora_strength"))
+	names, strengths := list(f.WideText("lora_model")), list(f.WideText("lora_strength"))
 	if len(strengths) > 0 && len(strengths) != len(names) {
 		f.Fault("lora_strength", fmt.Sprintf("%d values", len(strengths)), fmt.Sprintf("as many as lora_model has: %d", len(names)))
 		return nil
@@ -121,7 +121,7 @@ var safetyActions = map[string]api.SafetyAction{
 }
 
 func decodeSafety(f *form) api.SafetyAction {
-	text := cmp.Or(strings.TrimSpace(f.text("safety_checker_type")), "sensitive_content_text")
+	text := cmp.Or(strings.TrimSpace(f.WideText("safety_checker_type")), "sensitive_content_text")
 	action, ok := safetyActions[text]
 	if !ok {
 		f.Fault("safety_checker_type", api.Quote(text), "one of sensitive_content_text, blur, pixelate, black")
@@ -137,7 +137,7 @@ func (g *generation) decodePictures(f *form, request string) {
 	if request == inpaint {
 		g.mask = f.must("mask_image")
 	}
-	g.job.Strength = f.number("strength", 0, 1)
+	g.job.Strength = f.WideNumber("strength", 0, 1)
 	if g.job.Strength == nil && request == imageToImage && g.job.Scheduler != api.InversionScheduler {
 		usual := 0.7
 		g.job.Strength = &usual
@@ -146,10 +146,10 @@ func (g *generation) decodePictures(f *form, request string) {
 
 // decodeReply reads how the client wants to be answered.
 func (g *generation) decodeReply(f *form) {
-	encoded, instant := f.yes("base64"), f.yes("instant_response")
+	encoded, instant := f.WideBool("base64"), f.WideBool("instant_response")
 	g.base64 = encoded != nil && *encoded
 	g.instant = instant != nil && *instant
-	hook := dialect.Webhook{URL: strings.TrimSpace(f.text("webhook")), TrackID: f.text("track_id")}
+	hook := dialect.Webhook{URL: strings.TrimSpace(f.WideText("webhook")), TrackID: f.WideText("track_id")}
 	if len(hook.TrackID) > maxTrackID {
 		f.Fault("track_id", fmt.Sprintf("%d bytes", len(hook.TrackID)), fmt.Sprintf("at most %d bytes", maxTrackID))
 	}
@@ -166,7 +166,7 @@ func (g *generation) decodeReply(f *form) {
 
 // decodeMissing refuses what nothing here can do, where it is asked for.
 func (g *generation) decodeMissing(f *form, request string) {
-	if on := f.yes("enhance_prompt"); on != nil && *on {
+	if on := f.WideBool("enhance_prompt"); on != nil && *on {
 		// The vendor's own examples ask for it, as its default.
 		g.tips = append(g.tips, "enhance_prompt: nothing here rewrites prompts; yours was used as it is")
 	}

@@ -29,7 +29,7 @@ func (d *modelsLab) uploadImage(c *call) error {
 
 // decodeUpload reads the picture. What it is decides the picture and not its declared type.
 func decodeUpload(f *form) []byte {
-	kind := strings.ToLower(f.text("image_type"))
+	kind := strings.ToLower(f.WideText("image_type"))
 	if kinds := []string{"", "png", "jpeg", "jpg"}; !slices.Contains(kinds, kind) {
 		f.Fault("image_type", api.Quote(kind), "png, jpeg or jpg")
 	}

@@ -39,17 +39,19 @@ func level(x float32) uint8 {
 // step, whatever the model.
 const previewSide = 16
 
-// preview decodes latents, first made smaller by averaging squares of them.
+// preview decodes latents, first made smaller by averaging squares of them; a side shorter than a square is
+// one of it.
 func (p *Pipeline) preview(ctx context.Context, latents nn.Tensor) (image.Image, error) {
 	mark := p.arena.Mark()
 	defer p.arena.Release(mark)
 	square := (max(latents.H, latents.W) + previewSide - 1) / previewSide
-	small := p.arena.Tensor(1, latents.H/square, latents.W/square, latents.C)
+	down, across := min(square, latents.H), min(square, latents.W)
+	small := p.arena.Tensor(1, latents.H/down, latents.W/across, latents.C)
 	clear(small.Data)
-	share := 1 / float32(square*square)
-	for y := range small.H * square {
-		for x := range small.W * square {
-			to := small.Data[(y/square*small.W+x/square)*small.C:]
+	share := 1 / float32(down*across)
+	for y := range small.H * down {
+		for x := range small.W * across {
+			to := small.Data[(y/down*small.W+x/across)*small.C:]
 			for c, v := range latents.Data[(y*latents.W+x)*latents.C : (y*latents.W+x+1)*latents.C] {
 				to[c] += v * share
 			}

@@ -88,6 +88,26 @@ func TestStepsAndPreviewsAreReported(t *testing.T) {
 	}
 }
 
+// Latents of a long strip are shorter on one side than the squares that a preview averages.
+func TestPreviewsOfStrips(t *testing.T) {
+	p, r := open(t, "first"), small()
+	r.Steps, r.PreviewEvery = 1, 1
+	for _, size := range []image.Point{{maxSide, minSide}, {minSide, maxSide}} {
+		r.Width, r.Height = size.X, size.Y
+		previews := 0
+		_, err := p.Generate(t.Context(), r, func(s Step) error {
+			if size := s.Preview.Bounds().Size(); size.X < 1 || size.Y < 1 {
+				t.Errorf("%d x %d: a preview of %v", r.Width, r.Height, size)
+			}
+			previews++
+			return nil
+		})
+		if err != nil || previews != 1 {
+			t.Errorf("%d x %d: %d previews, %v", r.Width, r.Height, previews, err)
+		}
+	}
+}
+
 func TestErrorOfOnStepEndsTheRun(t *testing.T) {
 	full := errors.New("disk full")
 	calls := 0

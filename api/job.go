@@ -142,7 +142,25 @@ type Job struct {
 	Images    []Image   `json:"images"`             // those delivered so far, in order
 	Error     *Error    `json:"error,omitempty"`
 	Receipt   *Receipt  `json:"receipt,omitempty"`
+	Webhook   *Delivery `json:"webhook,omitempty"` // where the request named one
 }
+
+// A Delivery is what became of a job's webhook.
+type Delivery struct {
+	State DeliveryState `json:"state"`
+	Tries int           `json:"tries,omitempty"` // made until it ended
+	Error string        `json:"error,omitempty"` // of the last try
+}
+
+// A DeliveryState is where a webhook stands: pending until it ends as one of the others.
+type DeliveryState string
+
+// The states of a webhook.
+const (
+	DeliveryPending   DeliveryState = "pending"
+	DeliveryDelivered DeliveryState = "delivered"
+	DeliveryGivenUp   DeliveryState = "given_up"
+)
 
 // An Image is one finished picture of a job.
 type Image struct {

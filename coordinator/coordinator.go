@@ -103,6 +103,7 @@ type coordinator struct {
 	outside    *outward.Client
 	vendors    *vendors
 	signer     signer
+	webhooks   *webhooks
 	dispatcher *dispatcher
 	sessions   group
 	stopping   context.Context // ends when the coordinator is to stop
@@ -186,6 +187,9 @@ func (c *coordinator) load(ctx context.Context, pin string) (err error) {
 		return err
 	}
 	c.vendors = c.mountVendors()
+	if err := c.openWebhooks(ctx); err != nil {
+		return err
+	}
 	return c.jobs.load(ctx)
 }
 

@@ -23,6 +23,9 @@ type jobs struct {
 	log       *slog.Logger
 	pace      pace
 	wake      func() // a job can be placed that could not before
+	// settled is told of every job that has just been settled, before it leaves the queue; after an
+	// error it is told again at the next start.
+	settled func(context.Context, record) error
 
 	seed  maphash.Seed
 	locks [64]sync.Mutex // by hash of the job's id
@@ -44,7 +47,8 @@ type openJob struct {
 func newJobs(s *storage, a *artifacts, l *leases, log *slog.Logger, wake func()) *jobs {
 	return &jobs{
 		storage: s, artifacts: a, events: newEvents(), leases: l, log: log, wake: wake,
-		seed: maphash.MakeSeed(), open: map[string]*openJob{},
+		settled: func(context.Context, record) error { return nil },
+		seed:    maphash.MakeSeed(), open: map[string]*openJob{},
 	}
 }
 
@@ -67,6 +71,11 @@ func (j *jobs) load(ctx context.Context) error {
 			return err
 		}
 		if err != nil || r.Job.State.Terminal() {
+			if err == nil {
+				if err := j.settled(ctx, r); err != nil {
+					return err
+				}
+			}
 			j.log.Info("stale queue entry removed", "job", p.key)
 			if err := j.storage.queue.remove(ctx, p.key, p.revision); err != nil {
 				return err
@@ -132,7 +141,11 @@ func (j *jobs) changed(ctx context.Context, before, r record, revision uint64) {
 		j.paced(r)
 	}
 	if r.Job.State.Terminal() && order != 0 {
-		if err := j.storage.queue.remove(ctx, r.Job.ID, order); err != nil {
+		err := j.settled(ctx, r)
+		if err == nil {
+			err = j.storage.queue.remove(ctx, r.Job.ID, order)
+		}
+		if err != nil {
 			j.log.Error("settled job stays in the queue until the next start", "job", r.Job.ID, "error", err)
 		}
 	}
@@ -206,6 +219,9 @@ func view(r record, open *openJob) api.Job {
 	}
 	if open != nil && job.State == api.StateRunning {
 		job.Progress = open.progress
+	}
+	if r.Webhook != nil && job.Webhook == nil {
+		job.Webhook = &api.Delivery{State: api.DeliveryPending}
 	}
 	return job
 }

@@ -31,6 +31,15 @@ func (c *coordinator) serve(ctx context.Context, listener net.Listener, tlsConfi
 		stopDispatching()
 		<-dispatched
 	}()
+	delivered := make(chan struct{})
+	go func() {
+		defer close(delivered)
+		c.webhooks.run(dispatching)
+	}()
+	defer func() {
+		stopDispatching()
+		<-delivered
+	}()
 	withdraw, err := announce(c.config.Data, where)
 	if err != nil {
 		return err

@@ -30,6 +30,7 @@ type storage struct {
 	nodes       bucket[nodeRecord]
 	tokens      bucket[joinToken]
 	keys        bucket[apiKey]
+	webhooks    bucket[dueWebhook]
 }
 
 // idempotencyKept is how long an Idempotency-Key gives the same job.
@@ -83,6 +84,7 @@ func (s *storage) openBuckets(ctx context.Context) error {
 		s.nodes.open(ctx, js, "nodes", 0),
 		s.tokens.open(ctx, js, "tokens", 0),
 		s.keys.open(ctx, js, "keys", 0),
+		s.webhooks.open(ctx, js, "webhooks", 0),
 	)
 }
 

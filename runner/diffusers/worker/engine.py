@@ -92,7 +92,7 @@ class Work:
         self._report("loading", 0, 0)
         loaded = self._engine.load(self._model.name)
         self._pipe = pipe = loaded.pipeline("inpaint" if self._spec.get("mask_image") else "img2img" if self._spec.get("init_image") else "txt2img")
-        pipe.scheduler = schedulers.make(self._spec["scheduler"], loaded.scheduler_config, self._spec.get("scheduler_options") or {})
+        self._renew_scheduler(loaded)  # what is wrong with the options is said before anything is encoded
         digests = self._engine.adapt(self._model, self._spec)
         vae = self._vae(loaded)
         self._clock.lap("load")
@@ -102,8 +102,14 @@ class Work:
             self._arguments |= self._inputs()
             self._clock.lap("encode")
             for index in range(self._spec["n"]):
+                self._renew_scheduler(loaded)
                 self._image(index)
         return self._account(digests)
+
+    def _renew_scheduler(self, loaded: pipelines.Loaded) -> None:
+        """A scheduler remembers its steps: each image gets its own, and none can change the next."""
+        options = self._spec.get("scheduler_options") or {}
+        self._pipe.scheduler = schedulers.make(self._spec["scheduler"], loaded.scheduler_config, options)
 
     def _merging(self, loaded: pipelines.Loaded):
         factor = self._pipe.vae_scale_factor

@@ -24,9 +24,25 @@ def make(name: str, config: dict, options: dict):
         if option not in known and value is not False:
             raise faults.Failure(faults.INVALID_REQUEST, f"scheduler_options: {name} takes no {option}")
     try:
-        return kind.from_config(config, **{k: v for k, v in wanted.items() if k in known})
+        made = kind.from_config(config, **{k: v for k, v in wanted.items() if k in known})
     except (ValueError, NotImplementedError) as error:
         raise faults.Failure(faults.INVALID_REQUEST, f"scheduler_options: {name}: {error}") from None
+    if options.get("solver_type") == "bh1":
+        _end_finitely(made)
+    return made
+
+
+def _end_finitely(scheduler) -> None:
+    """UniPC's B(h) of kind 1 is infinite on the way to sigma 0, and diffusers multiplies it with a 0 of the last step,
+    which is of first order. There both kinds are the same method, and kind 2 is finite."""
+    plain = scheduler.multistep_uni_p_bh_update
+
+    def predict(*args, **kwargs):
+        last = scheduler.sigmas[scheduler.step_index + 1] == 0
+        scheduler.register_to_config(solver_type="bh2" if last else "bh1")
+        return plain(*args, **kwargs)
+
+    scheduler.multistep_uni_p_bh_update = predict
 
 
 def _arguments(options: dict) -> dict:

@@ -53,7 +53,11 @@ func OpenLoRA(fsys fs.FS, name string) (*LoRA, error) {
 		if parts[at.String()] == nil {
 			parts[at.String()] = &pieces{address: at, key: key}
 		}
-		parts[at.String()].tensors[role], _ = file.Tensor(key)
+		tensor := &parts[at.String()].tensors[role]
+		if tensor.Shape != nil { // in two spellings
+			return nil, fmt.Errorf("%s: the key %s says again what %s has said", name, key, parts[at.String()].key)
+		}
+		*tensor, _ = file.Tensor(key)
 	}
 	l := &LoRA{name: path.Base(name)}
 	for _, id := range slices.Sorted(maps.Keys(parts)) {

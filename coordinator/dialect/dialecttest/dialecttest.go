@@ -64,7 +64,7 @@ func Fields(t *testing.T, d dialect.Dialect, request string, r dialect.Route, re
 	if diff := cmp.Diff(table, leaves(read)); diff != "" {
 		t.Errorf("the table says -, the decoder reads +:\n%s", diff)
 	}
-	described := leaves(properties(body(t, d, r), ""))
+	described := leaves(properties(body(d, r), ""))
 	if diff := cmp.Diff(table, described); diff != "" {
 		t.Errorf("the table says -, the OpenAPI document says +:\n%s", diff)
 	}
@@ -82,25 +82,10 @@ func leaves(names []string) []string {
 	return kept
 }
 
-// body is the schema of what a route takes.
-func body(t *testing.T, d dialect.Dialect, r dialect.Route) map[string]any {
-	t.Helper()
-	text, err := json.Marshal(d.Describe())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var document struct {
-		Paths map[string]map[string]struct {
-			RequestBody struct {
-				Content map[string]struct{ Schema map[string]any }
-			}
-		}
-	}
-	if err := json.Unmarshal(text, &document); err != nil {
-		t.Fatal(err)
-	}
-	for _, content := range document.Paths[documented(r)][strings.ToLower(r.Method)].RequestBody.Content {
-		return content.Schema // there is one kind only
+// body is the schema of what a route takes. There is one kind only.
+func body(d dialect.Dialect, r dialect.Route) map[string]any {
+	for _, content := range NewContract(d).operation(r).RequestBody.Content {
+		return content.Schema
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -33,6 +32,9 @@ func (u *uploader) fetch(ctx context.Context, e *entry) error {
 			}
 			if !again {
 				return err
+			}
+			if pause.failures == 0 {
+				u.log.Warn("an input is fetched again", "job", e.Assign.Job, "attempt", e.Assign.Number, "error", err)
 			}
 			pause.wait(ctx)
 		}
@@ -66,7 +68,8 @@ func (u *uploader) fetchOne(ctx context.Context, assign api.Assign, in api.Input
 		return judge(response.StatusCode, body[:min(len(body), 512)])
 	}
 	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != in.SHA256 {
-		return true, fmt.Errorf("an input of %d bytes came that is not the one the request names", len(body))
+		// It came whole, so the same would come again; another attempt may find it mended.
+		return false, api.Errorf(api.CodeUploadFailed, "an input of %d bytes came that is not the one the request names", len(body))
 	}
 	if err := writeFile(path, body); err != nil {
 		return false, api.Errorf(api.CodeUploadFailed, "an input could not be kept: %v", err)

@@ -231,6 +231,7 @@ func (m *maker) sign(e *entry, made runner.Made, info api.Runtime, device string
 		Attempt: e.Assign.Attempt, NodeID: m.nodeID(), Device: device, Runtime: info.Name, RuntimeVersion: info.Version,
 		Model: spec.Model, ModelDigest: made.ModelDigest, LoRADigests: made.LoRADigests, VAEDigest: made.VAEDigest, Safety: made.Safety,
 		Scheduler: made.Scheduler, Steps: made.Steps, GuidanceScale: spec.GuidanceScale, Width: spec.Width, Height: spec.Height,
+		OutputWidth: spec.OutputWidth, OutputHeight: spec.OutputHeight,
 		Timings: made.Timings, FinishedAt: time.Now().UTC(),
 	}
 	for _, image := range e.Images {

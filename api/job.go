@@ -1,6 +1,9 @@
 package api
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // A State is where a job stands.
 //
@@ -31,17 +34,20 @@ type Attempt struct {
 
 // An ImageSpec is what a job is to make, with every default filled in. It is what a runtime is given.
 type ImageSpec struct {
-	Model          string  `json:"model"`
-	Prompt         string  `json:"prompt"`
-	NegativePrompt string  `json:"negative_prompt"`
-	Width          int     `json:"width"`  // pixels
-	Height         int     `json:"height"` // pixels
-	Steps          int     `json:"steps"`
-	GuidanceScale  float64 `json:"guidance_scale"` // at most 1 means no guidance
-	Scheduler      string  `json:"scheduler"`      // diffusers class name
-	Seed           int64   `json:"seed"`           // of image 0; image i uses seed+i
-	N              int     `json:"n"`              // number of images
-	LoRAs          []LoRA  `json:"loras"`
+	Model          string `json:"model"`
+	Prompt         string `json:"prompt"`
+	NegativePrompt string `json:"negative_prompt"`
+	Width          int    `json:"width"`  // pixels
+	Height         int    `json:"height"` // pixels
+	// OutputWidth and OutputHeight are what finished pictures are brought to; 0 leaves them as they are made.
+	OutputWidth   int     `json:"output_width,omitempty"`
+	OutputHeight  int     `json:"output_height,omitempty"`
+	Steps         int     `json:"steps"`
+	GuidanceScale float64 `json:"guidance_scale"` // at most 1 means no guidance
+	Scheduler     string  `json:"scheduler"`      // diffusers class name
+	Seed          int64   `json:"seed"`           // of image 0; image i uses seed+i
+	N             int     `json:"n"`              // number of images
+	LoRAs         []LoRA  `json:"loras"`
 
 	SchedulerOptions SchedulerOptions `json:"scheduler_options,omitzero"`
 
@@ -61,6 +67,11 @@ type ImageSpec struct {
 
 	SafetyCheck  bool         `json:"safety_check,omitempty"`
 	SafetyAction SafetyAction `json:"safety_action,omitempty"` // only with SafetyCheck
+}
+
+// FinishedSize is the size of the pictures that the job delivers.
+func (s ImageSpec) FinishedSize() (width, height int) {
+	return cmp.Or(s.OutputWidth, s.Width), cmp.Or(s.OutputHeight, s.Height)
 }
 
 // A Mode is a way to use the init image that its presence alone does not tell.
@@ -236,6 +247,8 @@ type Receipt struct {
 	GuidanceScale  float64           `json:"guidance_scale"`
 	Width          int               `json:"width"`
 	Height         int               `json:"height"`
+	OutputWidth    int               `json:"output_width,omitempty"` // what the pictures were brought to
+	OutputHeight   int               `json:"output_height,omitempty"`
 	Seeds          []int64           `json:"seeds"`         // one an image
 	ImageDigests   []string          `json:"image_digests"` // sha256 hex, one an image
 	Timings        Timings           `json:"timings"`

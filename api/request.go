@@ -35,6 +35,8 @@ type JobRequest struct {
 	NegativePrompt string   `json:"negative_prompt,omitempty"`
 	Width          *int     `json:"width,omitempty"`
 	Height         *int     `json:"height,omitempty"`
+	OutputWidth    *int     `json:"output_width,omitempty"` // both or none
+	OutputHeight   *int     `json:"output_height,omitempty"`
 	Steps          *int     `json:"steps,omitempty"`
 	GuidanceScale  *float64 `json:"guidance_scale,omitempty"`
 	Scheduler      string   `json:"scheduler,omitempty"`
@@ -84,6 +86,8 @@ func (r JobRequest) Spec(m Model, random int64) (ImageSpec, []Fault) {
 		ClipSkip:         or(r.ClipSkip, 0),
 		Mode:             r.Mode,
 		TokenMerging:     or(r.TokenMerging, 0),
+		OutputWidth:      or(r.OutputWidth, 0),
+		OutputHeight:     or(r.OutputHeight, 0),
 		Format:           cmp.Or(r.Format, FormatPNG),
 		Background:       cmp.Or(r.Background, BackgroundOpaque),
 		SafetyCheck:      or(r.SafetyCheck, m.ClosedVocabulary || m.SafetyChecker),
@@ -161,6 +165,13 @@ func (s ImageSpec) Faults() []Fault {
 	for field, side := range map[string]int{"width": s.Width, "height": s.Height} {
 		if side < MinSide || side > MaxSide || side%SizeStep != 0 {
 			add(field, strconv.Itoa(side), "a multiple of %d from %d to %d", SizeStep, MinSide, MaxSide)
+		}
+	}
+	if s.OutputWidth != 0 || s.OutputHeight != 0 {
+		for field, side := range map[string]int{"output_width": s.OutputWidth, "output_height": s.OutputHeight} {
+			if side < 1 || side > MaxSide {
+				add(field, strconv.Itoa(side), "1 to %d", MaxSide)
+			}
 		}
 	}
 	if s.Steps < 1 || s.Steps > MaxSteps {

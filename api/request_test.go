@@ -51,6 +51,8 @@ func TestFaultsNameFieldValueAndLimit(t *testing.T) {
 		{"LoRA weight out of range", JobRequest{Prompt: "x", LoRAs: []LoRA{{"a", 4.5}}}, []string{"loras[0].weight"}},
 		{"eleven images", JobRequest{Prompt: "x", N: to(11)}, []string{"n"}},
 		{"clip skip", JobRequest{Prompt: "x", ClipSkip: to(9)}, []string{"clip_skip"}},
+		{"finished size", JobRequest{Prompt: "x", OutputWidth: to(4097), OutputHeight: to(0)}, []string{"output_height", "output_width"}},
+		{"half a finished size", JobRequest{Prompt: "x", OutputWidth: to(512)}, []string{"output_height"}},
 		{"VAE path", JobRequest{Prompt: "x", VAE: "a/b"}, []string{"vae"}},
 		{"token merging NaN", JobRequest{Prompt: "x", TokenMerging: to(math.NaN())}, []string{"token_merging"}},
 		{"format", JobRequest{Prompt: "x", Format: "gif"}, []string{"format"}},

@@ -97,9 +97,9 @@ func (c *coordinator) takeImage(w http.ResponseWriter, r *http.Request, record r
 	if err != nil {
 		return uploadError(err)
 	}
-	spec := record.Job.Spec
+	width, height := record.Job.Spec.FinishedSize()
 	return c.deliver(r, at, api.Image{
-		Index: index, Seed: spec.Seed + int64(index), Width: spec.Width, Height: spec.Height,
+		Index: index, Seed: record.Job.Spec.Seed + int64(index), Width: width, Height: height,
 		SHA256: digest, Bytes: size, Type: kind,
 	})
 }

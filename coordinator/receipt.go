@@ -29,6 +29,8 @@ func (r *record) accepts(receipt api.Receipt) error {
 		wrong = "model " + api.Quote(receipt.Model)
 	case receipt.Width != spec.Width || receipt.Height != spec.Height:
 		wrong = fmt.Sprintf("size %d x %d", receipt.Width, receipt.Height)
+	case receipt.OutputWidth != spec.OutputWidth || receipt.OutputHeight != spec.OutputHeight: // also an agent that knows of none
+		wrong = fmt.Sprintf("finished size %d x %d", receipt.OutputWidth, receipt.OutputHeight)
 	case !slices.Equal(receipt.Seeds, seeds):
 		wrong = fmt.Sprintf("seeds %v", receipt.Seeds)
 	case !slices.Equal(receipt.ImageDigests, want):

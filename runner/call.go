@@ -44,6 +44,9 @@ func (p *Process) Generate(ctx context.Context, spec api.ImageSpec, dir string, 
 	if err != nil {
 		return Made{}, err
 	}
+	if inputs, err = finishedInputs(dir, spec, inputs); err != nil {
+		return Made{}, err
+	}
 	finish := finisher{dir: dir, spec: spec, inputs: inputs, info: p.Runtime()}
 	inner := watch.Image
 	watch.Image = nil

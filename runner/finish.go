@@ -16,8 +16,7 @@ import (
 	"github.com/easelgrid/easel/runner/webp"
 )
 
-// writePlain is the child's end of an image: the engine's pixels as a PNG file, compressed for speed
-// because the file is soon replaced.
+// writePlain is the child's end of an image: the engine's pixels as a PNG file.
 func writePlain(dir string, f Finished) (File, error) {
 	var b bytes.Buffer
 	if err := png.Encode(&b, f.Picture); err != nil {
@@ -43,7 +42,7 @@ func described(body []byte, size image.Point, format api.Format) api.Image {
 type finisher struct {
 	dir    string
 	spec   api.ImageSpec
-	inputs Inputs
+	inputs Inputs // of the finished size
 	info   api.Runtime
 }
 
@@ -78,7 +77,8 @@ func (f finisher) file(plain File) (string, api.Image, error) {
 	if target != source {
 		_ = os.Remove(source) // the job's directory goes soon anyway
 	}
-	done := described(body, image.Pt(f.spec.Width, f.spec.Height), f.format())
+	width, height := f.spec.FinishedSize()
+	done := described(body, image.Pt(width, height), f.format())
 	done.Index, done.Seed, done.Flagged = plain.Index, plain.Seed, plain.Flagged
 	return target, done, nil
 }
@@ -87,20 +87,29 @@ func (f finisher) file(plain File) (string, api.Image, error) {
 func (f finisher) encode(plain File, body []byte) ([]byte, error) {
 	said := parameters(f.spec, plain.Index, f.info)
 	act := plain.Flagged && f.spec.SafetyCheck
-	if !act && f.inputs.Mask == nil && f.spec.Background != api.BackgroundTransparent && f.format() == api.FormatPNG {
+	width, height := f.spec.FinishedSize()
+	resized := width != f.spec.Width || height != f.spec.Height
+	if !act && !resized && f.inputs.Mask == nil && f.spec.Background != api.BackgroundTransparent && f.format() == api.FormatPNG {
 		return describePNG(body, said)
 	}
 	decoded, err := png.Decode(bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	picture := flatten(decoded, f.spec.Width, f.spec.Height)
+	picture, cut := flatten(decoded, f.spec.Width, f.spec.Height), false
+	if transparent := f.spec.Background == api.BackgroundTransparent; transparent && resized && f.inputs.Mask == nil {
+		cutOut(picture) // before the edges are softened, so that no halo of the background stays
+		cut = true
+	}
+	if resized {
+		picture = enlarge(picture, width, height)
+	}
 	if f.inputs.Mask != nil {
 		restoreOutside(picture, f.inputs)
 	}
 	if act {
 		picture = censor(picture, f.spec.SafetyAction)
-	} else if f.spec.Background == api.BackgroundTransparent {
+	} else if f.spec.Background == api.BackgroundTransparent && !cut {
 		cutOut(picture)
 	}
 	return encodeAs(f.format(), f.spec.Quality, picture, said)

@@ -50,7 +50,7 @@ func (v vendor) route(r dialect.Route, handle func(http.ResponseWriter, *http.Re
 }
 
 // names are the vendor's words for the fields of a job.
-var names = map[string]string{"steps": "num_inference_steps", "width": "size", "height": "size", "width x height": "size"}
+var names = map[string]string{"steps": "num_inference_steps", "width": "size", "height": "size", "width x height": "size", "output_width": "size", "output_height": "size"}
 
 // Fail answers with {"message"} and nothing else: the vendor's schema allows no other property.
 func (vendor) Fail(w http.ResponseWriter, _ *http.Request, err error) {

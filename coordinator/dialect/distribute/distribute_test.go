@@ -60,12 +60,14 @@ func TestDecode(t *testing.T) {
 		check      func(request) bool
 		fault      string
 	}{
-		"the default size":            {create, `{"model":"m","prompt":"p"}`, func(r request) bool { return *r.Job.Width == 768 && *r.Job.Height == 768 }, ""},
-		"what is absent stays so":     {create, `{"model":"m","prompt":"p"}`, func(r request) bool { return r.Job.Steps == nil && r.Job.N == nil && r.Job.Seed == nil }, ""},
-		"nulls":                       {create, `{"model":"m","prompt":"p","n":null,"size":null,"seed":null}`, func(r request) bool { return r.Job.N == nil }, ""},
-		"unknown fields":              {create, `{"model":"m","prompt":"p","user":"x","quality":"hd"}`, func(r request) bool { return r.Job.Prompt == "p" }, ""},
-		"a side of 999 and of 1024":   {create, `{"model":"m","prompt":"p","size":"999x1024"}`, func(r request) bool { return *r.Job.Width == 999 && *r.Job.Height == 1024 }, ""},
-		"a side of 1":                 {create, `{"model":"m","prompt":"p","size":"1x1"}`, func(r request) bool { return *r.Job.Width == 1 }, ""},
+		"the default size":        {create, `{"model":"m","prompt":"p"}`, func(r request) bool { return *r.Job.Width == 768 && *r.Job.Height == 768 }, ""},
+		"what is absent stays so": {create, `{"model":"m","prompt":"p"}`, func(r request) bool { return r.Job.Steps == nil && r.Job.N == nil && r.Job.Seed == nil }, ""},
+		"nulls":                   {create, `{"model":"m","prompt":"p","n":null,"size":null,"seed":null}`, func(r request) bool { return r.Job.N == nil }, ""},
+		"unknown fields":          {create, `{"model":"m","prompt":"p","user":"x","quality":"hd"}`, func(r request) bool { return r.Job.Prompt == "p" }, ""},
+		"a side of 999 and of 1024": {create, `{"model":"m","prompt":"p","size":"999x1024"}`, func(r request) bool {
+			return *r.Job.Width == 1000 && *r.Job.OutputWidth == 999 && *r.Job.OutputHeight == 1024
+		}, ""},
+		"a side of 1":                 {create, `{"model":"m","prompt":"p","size":"1x1"}`, func(r request) bool { return *r.Job.Width == 64 && *r.Job.OutputWidth == 1 }, ""},
 		"a side of 1000":              {create, `{"model":"m","prompt":"p","size":"1000x512"}`, nil, `size: got "1000x512", want WIDTHxHEIGHT, each 1 to 999 or 1024`},
 		"a side of 0":                 {create, `{"model":"m","prompt":"p","size":"0x512"}`, nil, "size: got"},
 		"OpenAI's styles":             {create, `{"model":"m","prompt":"p","style":"vivid"}`, func(r request) bool { return r.Job.Prompt == "p" }, ""},
@@ -203,25 +205,26 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) { checkBody(t, body) })
 }
 
+var contract = dialecttest.NewContract(vendor{})
+
 // checkBody decodes a body as every request there is.
 func checkBody(t rapid.TB, body []byte) {
-	for _, kind := range []string{create, generations} {
+	for kind, route := range map[string]dialect.Route{create: createRoute, generations: generateRoute} {
 		o, err := dialect.ParseObject(body)
 		if err != nil {
-			dialecttest.Refusal(t, err)
-			return
+			contract.Refusal(t, route, err)
+			continue
 		}
 		got, err := decode(o, kind)
 		if err != nil {
-			dialecttest.Refusal(t, err)
+			contract.Refusal(t, route, err)
 			continue
 		}
 		dialecttest.Valid(t, got.Job)
 	}
-	o, err := dialect.ParseObject(body)
-	if err == nil {
+	if o, err := dialect.ParseObject(body); err == nil {
 		if _, err = decodeID(o); err != nil {
-			dialecttest.Refusal(t, err)
+			contract.Refusal(t, resultRoute, err)
 		}
 	}
 }

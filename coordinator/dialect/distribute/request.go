@@ -92,5 +92,5 @@ func size(o *dialect.Object, job *api.JobRequest) {
 		return
 	}
 	width, height, _ := dialect.ParseSize(text) // it matches
-	job.Width, job.Height = &width, &height
+	dialect.SetSize(job, width, height)
 }

@@ -209,15 +209,17 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) { checkBody(t, body) })
 }
 
+var contract = dialecttest.NewContract(vendor{})
+
 func checkBody(t rapid.TB, body []byte) {
 	o, err := dialect.ParseObject(body)
 	if err != nil {
-		dialecttest.Refusal(t, err)
+		contract.Refusal(t, generateRoute, err)
 		return
 	}
 	asked, err := decode(o)
 	if err != nil {
-		dialecttest.Refusal(t, err)
+		contract.Refusal(t, generateRoute, err)
 		return
 	}
 	dialecttest.Valid(t, asked.Job)

@@ -120,7 +120,7 @@ func (vendor) Fail(w http.ResponseWriter, _ *http.Request, err error) {
 
 // names are the vendor's words for the fields of a job.
 var names = map[string]string{
-	"width": "size", "height": "size", "width x height": "size", "init_image": "config.images[0]", "background": "config.background",
+	"width": "size", "height": "size", "width x height": "size", "output_width": "size", "output_height": "size", "init_image": "config.images[0]", "background": "config.background",
 }
 
 type problem struct {

@@ -52,7 +52,9 @@ func TestDecode(t *testing.T) {
 		"the prompt alone":   {`{"prompt":"p"}`, func(r dialect.Request, _ bool) bool { return r.Model == "" && r.Job.Width == nil }, ""},
 		"as clients send it": {`{"prompt":"p","quality":"standard","response_format":"url","user":"u"}`, func(_ dialect.Request, b bool) bool { return !b }, ""},
 		"base64":             {`{"prompt":"p","response_format":"b64_json"}`, func(_ dialect.Request, b bool) bool { return b }, ""},
-		"an odd size":        {`{"prompt":"p","size":"1366x768"}`, func(r dialect.Request, _ bool) bool { return *r.Job.Width == 1366 && *r.Job.Height == 768 }, ""},
+		"an odd size": {`{"prompt":"p","size":"1366x768"}`, func(r dialect.Request, _ bool) bool {
+			return *r.Job.Width == 1368 && *r.Job.OutputWidth == 1366 && *r.Job.OutputHeight == 768
+		}, ""},
 		"a shape":            {`{"prompt":"p","aspect_ratio":"16:9"}`, func(r dialect.Request, _ bool) bool { return *r.Job.Width == 1024 && *r.Job.Height == 576 }, ""},
 		"a size and a shape": {`{"prompt":"p","size":"512x768","aspect_ratio":"16:9"}`, func(r dialect.Request, _ bool) bool { return *r.Job.Width == 512 }, ""},
 		"another size":       {`{"prompt":"p","size":"512x512"}`, nil, `size: got "512x512", want one of 1024x512, `},
@@ -209,21 +211,24 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) { checkBody(t, body) })
 }
 
+var contract = dialecttest.NewContract(vendor{})
+
 // checkBody decodes a body as every request there is.
 func checkBody(t rapid.TB, body []byte) {
 	o, err := dialect.ParseObject(body)
 	if err != nil {
-		dialecttest.Refusal(t, err)
+		contract.Refusal(t, generateRoute, err)
+		contract.Refusal(t, submitRoute, err)
 		return
 	}
 	if asked, _, err := decode(o); err != nil {
-		dialecttest.Refusal(t, err)
+		contract.Refusal(t, generateRoute, err)
 	} else {
 		dialecttest.Valid(t, asked.Job)
 	}
 	o, _ = dialect.ParseObject(body) // it was read before
 	if asked, err := decodeTask(o); err != nil {
-		dialecttest.Refusal(t, err)
+		contract.Refusal(t, submitRoute, err)
 	} else {
 		dialecttest.Valid(t, asked.Job)
 	}

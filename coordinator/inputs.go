@@ -44,6 +44,22 @@ func (a *artifacts) removeInputs(job string) error {
 	return ignoreMissing(a.root.RemoveAll(path.Join("inputs", job)))
 }
 
+// sweepInputs deletes the pictures of jobs that are not open: what a sudden end left between the pictures
+// and the record, or between a job's last record and its tidying. A request that was never answered
+// brings its pictures again.
+func (a *artifacts) sweepInputs(open func(job string) bool) error {
+	left, err := fs.ReadDir(a.root.FS(), "inputs")
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	for _, dir := range left {
+		if !open(dir.Name()) {
+			err = errors.Join(err, a.removeInputs(dir.Name()))
+		}
+	}
+	return err
+}
+
 // inputsPath is where a node fetches the pictures of an attempt.
 func inputsPath(a api.Attempt) string {
 	return fmt.Sprintf("/easel/v1/jobs/%s/attempts/%d/inputs/{sha256}", a.Job, a.Number)

@@ -2,6 +2,8 @@ package coordinator
 
 import (
 	"encoding/json"
+	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -58,5 +60,29 @@ func TestInputsAreGivenToTheAttemptAndGoWithTheJob(t *testing.T) {
 	w.reach(job.ID, func(j api.Job) bool { return j.State == api.StateCanceled })
 	if len(kept()) != 0 {
 		t.Errorf("after the job there are %v", kept())
+	}
+}
+
+// A sudden end between a request's pictures and its record leaves pictures that no job names.
+func TestPicturesOfNoJobGoAtTheNextStart(t *testing.T) {
+	w := newWorld(t)
+	body, err := json.Marshal(api.JobRequest{Prompt: "a red circle", InitImage: picture(7)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.node()
+	job := w.submit(string(body))
+	if err := w.stop(); err != nil {
+		t.Fatal(err)
+	}
+	inputs := filepath.Join(w.dir, "artifacts", "inputs")
+	orphan := filepath.Join(inputs, "job-that-never-was")
+	if err := errors.Join(os.Mkdir(orphan, 0o700), os.WriteFile(filepath.Join(orphan, hashHex(nil)), []byte("x"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	w.start()
+	left, err := filepath.Glob(filepath.Join(inputs, "*"))
+	if err != nil || len(left) != 1 || filepath.Base(left[0]) != job.ID {
+		t.Errorf("left: %v (%v), want those of %s", left, err, job.ID)
 	}
 }

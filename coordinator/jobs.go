@@ -89,6 +89,9 @@ func (j *jobs) load(ctx context.Context) error {
 			j.leases.inherit(r.attempt(), r.Job.NodeID)
 		}
 	}
+	if err := j.artifacts.sweepInputs(func(id string) bool { return j.open[id] != nil }); err != nil {
+		j.log.Warn("pictures of settled jobs stay on disk", "error", err)
+	}
 	return nil
 }
 

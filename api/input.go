@@ -10,7 +10,7 @@ import (
 	"image"
 	_ "image/jpeg" // to read the size of what clients send
 	_ "image/png"
-	"strconv"
+	"math"
 )
 
 // Limits of a picture that a client sends.
@@ -172,7 +172,7 @@ func (s ImageSpec) inputFaults() []Fault {
 	if !(s.Strength > 0 && s.Strength <= 1) {
 		add("strength", number(s.Strength), "more than 0, at most 1")
 	} else if s.Steps >= 1 && s.EffectiveSteps() < 1 {
-		add("strength", number(s.Strength), fmt.Sprintf("at least %s: of %s steps, strength leaves none", number(1/float64(s.Steps)), strconv.Itoa(s.Steps)))
+		add("strength", number(s.Strength), fmt.Sprintf("at least %s: of %d steps, strength leaves none", number(leastStrength(s.Steps)), s.Steps))
 	}
 	for field, in := range s.Inputs() {
 		if !isDigest(in.SHA256) || in.Bytes < 1 || in.Bytes > MaxInputBytes || !inputFits(in.Width, in.Height) {
@@ -180,6 +180,15 @@ func (s ImageSpec) inputFaults() []Fault {
 		}
 	}
 	return faults
+}
+
+// leastStrength leaves one step.
+func leastStrength(steps int) float64 {
+	least := 1 / float64(steps)
+	if least*float64(steps) < 1 { // as with 49
+		least = math.Nextafter(least, 1)
+	}
+	return least
 }
 
 // EffectiveSteps are those that are really made: with an init image the first ones are left out

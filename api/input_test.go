@@ -177,6 +177,12 @@ func TestStrengthLeavesStepsOut(t *testing.T) {
 			t.Errorf("strength %g leaves %d steps, want %d", strength, got, want)
 		}
 	}
+	for steps := 1; steps <= MaxSteps; steps++ {
+		s := ImageSpec{Steps: steps, Strength: leastStrength(steps), InitImage: &Input{}}
+		if got := s.EffectiveSteps(); got != 1 {
+			t.Errorf("of %d steps the least strength %g leaves %d", steps, s.Strength, got)
+		}
+	}
 	if got := (ImageSpec{Steps: 20}).EffectiveSteps(); got != 20 {
 		t.Errorf("without an init image %d steps", got)
 	}

@@ -242,8 +242,8 @@ type Receipt struct {
 	VAEDigest      string            `json:"vae_digest,omitempty"` // sha256 hex, of a VAE the request named
 	Scheduler      string            `json:"scheduler"`            // the effective one
 	Steps          int               `json:"steps"`                // really made: strength leaves some out
-	Safety         Safety            `json:"safety"`
-	Flagged        []int             `json:"flagged,omitempty"` // indexes of the images that the safety checker objected to
+	Safety         Safety            `json:"safety,omitempty"`     // none from a node of protocol 1
+	Flagged        []int             `json:"flagged,omitempty"`    // indexes of the images that the safety checker objected to
 	GuidanceScale  float64           `json:"guidance_scale"`
 	Width          int               `json:"width"`
 	Height         int               `json:"height"`

@@ -39,6 +39,25 @@ func TestReceiptSignature(t *testing.T) {
 	}
 }
 
+// A signature is over the receipt's JSON, so what an older node does not say must not appear in it.
+func TestReceiptsOfProtocol1StillVerify(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := `{"job":"j","attempt":1,"node_id":"n","device":"d","runtime":"builtin","runtime_version":"1","model":"m","model_digest":"x",` +
+		`"scheduler":"DDIMScheduler","steps":20,"guidance_scale":5,"width":128,"height":128,"seeds":[7],"image_digests":["y"],` +
+		`"timings":{"load":0,"encode":0,"sample":1,"decode":0,"total":1},"finished_at":"2026-11-21T10:00:00Z","signature":null}`
+	var r Receipt
+	if err := json.Unmarshal([]byte(old), &r); err != nil {
+		t.Fatal(err)
+	}
+	r.Signature = ed25519.Sign(private, []byte("easel receipt 1\n"+old))
+	if !r.Verify(public) {
+		t.Error("the signature does not verify")
+	}
+}
+
 func TestFramesGrow(t *testing.T) {
 	var m NodeMessage
 	if err := DecodeFrame([]byte(`{"accept":{"job":"j","attempt":2,"mood":"good"},"newer":{"x":1}}`), &m); err != nil {

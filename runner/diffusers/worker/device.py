@@ -57,9 +57,13 @@ def _choose(wish: str) -> str:
     return wish
 
 
+# What a lack of memory is called where it has no type of its own: PyTorch's allocators, C++, and oneDNN, which tells
+# no cause when it cannot set a layer up.
+NO_MEMORY = ("DefaultCPUAllocator", "bad_alloc", "could not create a primitive", "MPS backend out of memory", "CUDA out of memory")
+
+
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an error is a lack of memory: CUDA's own type, Python's, and the processor's allocator, which has none."""
+    """Whether an error is a lack of memory."""
     if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
         return True
-    text = str(error)
-    return isinstance(error, RuntimeError) and ("DefaultCPUAllocator" in text or "bad_alloc" in text or "MPS backend out of memory" in text or "CUDA out of memory" in text)
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in NO_MEMORY)

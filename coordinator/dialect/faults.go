@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -37,4 +38,10 @@ func rename(field string, names map[string]string) string {
 		return name + field[end:]
 	}
 	return field
+}
+
+// Faulty reports whether an error has a fault of one of the fields.
+func Faulty(err error, fields ...string) bool {
+	told, ok := errors.AsType[*api.Error](err)
+	return ok && slices.ContainsFunc(told.Faults, func(f api.Fault) bool { return slices.Contains(fields, f.Field) })
 }

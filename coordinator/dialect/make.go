@@ -24,17 +24,22 @@ func Make(ctx context.Context, s Service, who Caller, r Request, watch func(Even
 // OpenAI's libraries wait as long.
 const Patience = 10 * time.Minute
 
-// MakeWithin is Make for at most some time: a job that is not settled by then is canceled.
+// MakeWithin is Make for at most some time: see [WaitWithin].
 func MakeWithin(ctx context.Context, limit time.Duration, s Service, who Caller, r Request) (api.Job, error) {
 	job, err := s.Submit(ctx, who, r)
 	if err != nil {
 		return api.Job{}, err
 	}
+	return WaitWithin(ctx, limit, s, who, job.ID)
+}
+
+// WaitWithin waits until a job has succeeded. One that is not settled in time is canceled.
+func WaitWithin(ctx context.Context, limit time.Duration, s Service, who Caller, job string) (api.Job, error) {
 	waiting, stop := context.WithTimeout(ctx, limit)
 	defer stop()
-	settled, err := s.Wait(waiting, job.ID, nil)
+	settled, err := s.Wait(waiting, job, nil)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		if err := s.Cancel(ctx, who, job.ID); err != nil {
+		if err := s.Cancel(ctx, who, job); err != nil {
 			return api.Job{}, err
 		}
 		return api.Job{}, api.Errorf(api.CodeUnavailable, "there was no picture within %s, the job was canceled", limit)

@@ -141,27 +141,6 @@ func TestParseSize(t *testing.T) {
 	}
 }
 
-func TestSetSize(t *testing.T) {
-	for name, c := range map[string]struct{ width, height, madeWidth, madeHeight, outWidth, outHeight int }{
-		"as it is":      {1024, 768, 1024, 768, 0, 0},
-		"no multiple":   {1366, 768, 1368, 768, 1366, 768},
-		"halfway is up": {764, 999, 768, 1000, 764, 999},
-		"too small":     {1, 1024, 64, 1024, 1, 1024},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var job api.JobRequest
-			SetSize(&job, c.width, c.height)
-			want := api.JobRequest{Width: &c.madeWidth, Height: &c.madeHeight}
-			if c.outWidth != 0 {
-				want.OutputWidth, want.OutputHeight = &c.outWidth, &c.outHeight
-			}
-			if diff := cmp.Diff(want, job); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-}
-
 func TestRename(t *testing.T) {
 	err := api.Invalid([]api.Fault{{Field: "steps", Value: "0", Limit: "1 to 500"}, {Field: "loras[0].weight", Value: "9", Limit: "4"}, {Field: "seed", Limit: "x"}})
 	got := Rename(err, map[string]string{"steps": "num_steps", "loras": "lora_model"})

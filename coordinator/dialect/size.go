@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -17,14 +18,21 @@ func ParseSize(text string) (width, height int, ok bool) {
 	return width, height, both && okWidth && okHeight
 }
 
-// SetSize asks for pictures of this size. One whose sides no model can make is made at the nearest size
-// there is, and the pictures are brought to the one asked for.
-func SetSize(job *api.JobRequest, width, height int) {
-	w, h := makeable(width), makeable(height)
-	job.Width, job.Height = &w, &h
-	if w != width || h != height {
-		job.OutputWidth, job.OutputHeight = &width, &height
+// SubmitSized submits a request for pictures of a size that no model may be able to make, such as
+// 1366x768. Where the catalog does not bring such pictures to size, they are made at the nearest size
+// there is and brought to the one asked for.
+func SubmitSized(ctx context.Context, s Service, who Caller, r Request) (api.Job, error) {
+	job, err := s.Submit(ctx, who, r)
+	if !Faulty(err, "width", "height") || r.Job.Width == nil || r.Job.Height == nil {
+		return job, err
 	}
+	width, height := *r.Job.Width, *r.Job.Height
+	w, h := makeable(width), makeable(height)
+	if w == width && h == height {
+		return job, err
+	}
+	r.Job.Width, r.Job.Height, r.Job.OutputWidth, r.Job.OutputHeight = &w, &h, &width, &height
+	return s.Submit(ctx, who, r)
 }
 
 func makeable(side int) int {

@@ -74,11 +74,21 @@ func (v vendor) create(w http.ResponseWriter, r *http.Request, who dialect.Calle
 		return err
 	}
 	asked.Request.Alias = newUUID()
-	if _, err := v.service.Submit(r.Context(), who, asked.Request); err != nil {
+	if _, err := v.submit(r.Context(), who, asked); err != nil {
 		return err
 	}
 	dialect.WriteJSON(w, http.StatusOK, created{asked.Request.Alias})
 	return nil
+}
+
+// submit leaves the size to the catalog where the model cannot make the vendor's default.
+func (v vendor) submit(ctx context.Context, who dialect.Caller, asked request) (api.Job, error) {
+	job, err := dialect.SubmitSized(ctx, v.service, who, asked.Request)
+	if !asked.sized && dialect.Faulty(err, "width", "height", "width x height") {
+		asked.Job.Width, asked.Job.Height = nil, nil
+		return v.service.Submit(ctx, who, asked.Request)
+	}
+	return job, err
 }
 
 type created struct {
@@ -95,9 +105,13 @@ func (v vendor) generate(w http.ResponseWriter, r *http.Request, who dialect.Cal
 	if err != nil {
 		return err
 	}
-	dialect.Hold(w)
-	job, err := dialect.MakeWithin(r.Context(), dialect.Patience, v.service, who, asked.Request)
+	asked.IdempotencyKey = r.Header.Get("Idempotency-Key")
+	job, err := v.submit(r.Context(), who, asked)
 	if err != nil {
+		return err
+	}
+	dialect.Hold(w)
+	if job, err = dialect.WaitWithin(dialect.Patient(r), dialect.Patience, v.service, who, job.ID); err != nil {
 		return err
 	}
 	return v.answer(w, r, job, asked.base64)

@@ -47,7 +47,7 @@ func TestSample(t *testing.T) {
 		want := request{Request: dialect.Request{Dialect: "distribute", Model: "Flux.1 [dev]", Job: api.JobRequest{
 			Prompt: "text, text", Width: new(768), Height: new(768), Steps: new(10), GuidanceScale: new(5.0),
 			Seed: new(int64(927719)), N: new(1),
-		}}}
+		}}, sized: true}
 		if diff := cmp.Diff(want, got, cmp.AllowUnexported(request{})); diff != "" {
 			t.Errorf("%s: %s", kind, diff)
 		}
@@ -60,14 +60,14 @@ func TestDecode(t *testing.T) {
 		check      func(request) bool
 		fault      string
 	}{
-		"the default size":        {create, `{"model":"m","prompt":"p"}`, func(r request) bool { return *r.Job.Width == 768 && *r.Job.Height == 768 }, ""},
+		"the default size":        {create, `{"model":"m","prompt":"p"}`, func(r request) bool { return *r.Job.Width == 768 && *r.Job.Height == 768 && !r.sized }, ""},
 		"what is absent stays so": {create, `{"model":"m","prompt":"p"}`, func(r request) bool { return r.Job.Steps == nil && r.Job.N == nil && r.Job.Seed == nil }, ""},
 		"nulls":                   {create, `{"model":"m","prompt":"p","n":null,"size":null,"seed":null}`, func(r request) bool { return r.Job.N == nil }, ""},
 		"unknown fields":          {create, `{"model":"m","prompt":"p","user":"x","quality":"hd"}`, func(r request) bool { return r.Job.Prompt == "p" }, ""},
 		"a side of 999 and of 1024": {create, `{"model":"m","prompt":"p","size":"999x1024"}`, func(r request) bool {
-			return *r.Job.Width == 1000 && *r.Job.OutputWidth == 999 && *r.Job.OutputHeight == 1024
+			return *r.Job.Width == 999 && *r.Job.Height == 1024 && r.sized
 		}, ""},
-		"a side of 1":                 {create, `{"model":"m","prompt":"p","size":"1x1"}`, func(r request) bool { return *r.Job.Width == 64 && *r.Job.OutputWidth == 1 }, ""},
+		"a side of 1":                 {create, `{"model":"m","prompt":"p","size":"1x1"}`, func(r request) bool { return *r.Job.Width == 1 }, ""},
 		"a side of 1000":              {create, `{"model":"m","prompt":"p","size":"1000x512"}`, nil, `size: got "1000x512", want WIDTHxHEIGHT, each 1 to 999 or 1024`},
 		"a side of 0":                 {create, `{"model":"m","prompt":"p","size":"0x512"}`, nil, "size: got"},
 		"OpenAI's styles":             {create, `{"model":"m","prompt":"p","style":"vivid"}`, func(r request) bool { return r.Job.Prompt == "p" }, ""},

@@ -18,7 +18,7 @@ func (vendor) Fields() []dialect.Field {
 			{Name: "guidance_scale", Use: dialect.Used, Note: "a whole number from 1 to 10; the catalog's default for the model unless given"},
 			{Name: "num_inference_steps", Use: dialect.Used, Note: "1 to 50; the catalog's default for the model unless given"},
 			{Name: "n", Use: dialect.Used, Note: "1 to 10, 1 unless given"},
-			{Name: "size", Use: dialect.Used, Note: "each side 1 to 999 or 1024, `768x768` unless given; a size that a model cannot make is made as near as possible and resampled"},
+			{Name: "size", Use: dialect.Used, Note: "each side 1 to 999 or 1024, `768x768` unless given, or the catalog's default where the model cannot make that; a size that a model cannot make is made as near as possible and resampled"},
 		} {
 			f.Request = request
 			fields = append(fields, f)

@@ -35,6 +35,7 @@ const (
 type request struct {
 	dialect.Request
 	base64 bool // pictures in the reply, and not their addresses
+	sized  bool // the client said the size
 }
 
 // decode reads a request for pictures. Fields that the vendor does not document change nothing.
@@ -54,7 +55,7 @@ func decode(o *dialect.Object, kind string) (request, error) {
 	}
 	job.Seed = o.Int("seed", 0, api.MaxSeed-last)
 	asked.base64 = format(o, kind) == "b64_json"
-	size(o, job)
+	asked.sized = size(o, job)
 	return asked, o.Err()
 }
 
@@ -82,15 +83,18 @@ func format(o *dialect.Object, kind string) string {
 	return o.Choice("response_format", "url", "b64_json")
 }
 
-func size(o *dialect.Object, job *api.JobRequest) {
+// size reads the size and reports whether there is one.
+func size(o *dialect.Object, job *api.JobRequest) bool {
 	text := o.Text("size")
-	if text == "" {
+	said := text != ""
+	if !said {
 		text = defaultSize
 	}
 	if !sizePattern.MatchString(text) {
 		o.Fault("size", api.Quote(text), "WIDTHxHEIGHT, each 1 to 999 or 1024")
-		return
+		return said
 	}
 	width, height, _ := dialect.ParseSize(text) // it matches
-	dialect.SetSize(job, width, height)
+	job.Width, job.Height = &width, &height
+	return said
 }

@@ -61,7 +61,7 @@ func shape(o *dialect.Object) string {
 // setSize sets what a size says; "" says nothing.
 func setSize(job *api.JobRequest, size string) {
 	if width, height, ok := dialect.ParseSize(size); ok {
-		dialect.SetSize(job, width, height)
+		job.Width, job.Height = &width, &height
 	}
 }
 

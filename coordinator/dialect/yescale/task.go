@@ -27,7 +27,7 @@ func (v vendor) submit(w http.ResponseWriter, r *http.Request, who dialect.Calle
 	if asked.Job.InitImage, err = v.picture(r.Context(), asked.image); err != nil {
 		return err
 	}
-	job, err := v.service.Submit(r.Context(), who, asked.Request)
+	job, err := dialect.SubmitSized(r.Context(), v.service, who, asked.Request)
 	if err != nil {
 		return err
 	}

@@ -75,9 +75,12 @@ func (v vendor) generate(w http.ResponseWriter, r *http.Request, who dialect.Cal
 		return err
 	}
 	asked.IdempotencyKey = r.Header.Get("Idempotency-Key")
-	dialect.Hold(w)
-	job, err := dialect.MakeWithin(dialect.Patient(r), dialect.Patience, v.service, who, asked)
+	job, err := dialect.SubmitSized(r.Context(), v.service, who, asked)
 	if err != nil {
+		return err
+	}
+	dialect.Hold(w)
+	if job, err = dialect.WaitWithin(dialect.Patient(r), dialect.Patience, v.service, who, job.ID); err != nil {
 		return err
 	}
 	return v.answer(w, r, job, base64)

@@ -53,7 +53,7 @@ func TestDecode(t *testing.T) {
 		"as clients send it": {`{"prompt":"p","quality":"standard","response_format":"url","user":"u"}`, func(_ dialect.Request, b bool) bool { return !b }, ""},
 		"base64":             {`{"prompt":"p","response_format":"b64_json"}`, func(_ dialect.Request, b bool) bool { return b }, ""},
 		"an odd size": {`{"prompt":"p","size":"1366x768"}`, func(r dialect.Request, _ bool) bool {
-			return *r.Job.Width == 1368 && *r.Job.OutputWidth == 1366 && *r.Job.OutputHeight == 768
+			return *r.Job.Width == 1366 && *r.Job.Height == 768
 		}, ""},
 		"a shape":            {`{"prompt":"p","aspect_ratio":"16:9"}`, func(r dialect.Request, _ bool) bool { return *r.Job.Width == 1024 && *r.Job.Height == 576 }, ""},
 		"a size and a shape": {`{"prompt":"p","size":"512x768","aspect_ratio":"16:9"}`, func(r dialect.Request, _ bool) bool { return *r.Job.Width == 512 }, ""},

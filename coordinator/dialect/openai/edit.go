@@ -84,8 +84,8 @@ func variation(form *dialect.Form) (order, error) {
 	return a, form.Refusal()
 }
 
-// A variation has no prompt: without guidance, the image itself says what it shows.
+// A variation has no prompt. A dot says least, and without guidance it is the image that counts.
 const (
-	promptOfVariation   = "a picture"
+	promptOfVariation   = "."
 	strengthOfVariation = 0.6
 )

@@ -29,12 +29,8 @@ func partialImage(preview []byte, spec api.ImageSpec, format api.Format) (readFi
 		return readFile{}, "", err
 	}
 	width, height := partialSize(spec)
-	var full image.Image = small
-	if size := small.Bounds().Size(); size.X != width || size.Y != height {
-		scaled := image.NewRGBA(image.Rect(0, 0, width, height))
-		draw.ApproxBiLinear.Scale(scaled, scaled.Bounds(), small, small.Bounds(), draw.Src, nil)
-		full = scaled
-	}
+	full := image.NewRGBA(image.Rect(0, 0, width, height)) // of 8 bits, as a PNG of a JPEG's colours would not be
+	draw.ApproxBiLinear.Scale(full, full.Bounds(), small, small.Bounds(), draw.Src, nil)
 	var b bytes.Buffer
 	if format == api.FormatJPEG {
 		err = jpeg.Encode(&b, full, &jpeg.Options{Quality: 85})

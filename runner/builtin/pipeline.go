@@ -126,12 +126,15 @@ func (p *Pipeline) UseVAE(files fs.FS) error {
 		return err
 	}
 	if other.Config.Latent != p.unet.Config.In || other.Config.Factor() != p.own.Config.Factor() {
-		return fmt.Errorf("it has %d channels and a factor of %d, the model needs %d and %d",
+		return fmt.Errorf("%w: it has %d channels and a factor of %d, want %d and %d", errUnfit,
 			other.Config.Latent, other.Config.Factor(), p.unet.Config.In, p.own.Config.Factor())
 	}
 	p.vae, p.encoder, p.vaeFiles, p.vaeDir = other, nil, files, "."
 	return nil
 }
+
+// errUnfit is a VAE that is whole and made for other models.
+var errUnfit = errors.New("which does not fit the model")
 
 // Schedulers lists what Request.Scheduler may name.
 func (p *Pipeline) Schedulers() []string { return api.SchedulerNames }

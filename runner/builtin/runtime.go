@@ -2,7 +2,9 @@ package builtin
 
 import (
 	"context"
+	"errors"
 	"image"
+	"maps"
 	"runtime"
 	"slices"
 	"time"
@@ -21,6 +23,9 @@ type Options struct {
 	// VAEDirs hold VAE directories, offered for every model; a VAE is named like its directory.
 	VAEDirs []string
 }
+
+// maxOpenLoRAs is how many adapters stay in memory, those of one request aside.
+const maxOpenLoRAs = 16
 
 // maxPixels of one image. The engine runs on the processor: more would take minutes a step.
 const maxPixels = 512 * 512
@@ -183,6 +188,9 @@ func (r *Runtime) useVAE(spec api.ImageSpec) (string, error) {
 	v := r.vaes[i]
 	if r.vae != v.Digest {
 		if err := r.pipeline.UseVAE(v.files); err != nil {
+			if errors.Is(err, errUnfit) { // no other node can help
+				return "", api.Errorf(api.CodeInvalidRequest, "vae: got %s, %v", v.Name, err)
+			}
 			return "", api.Errorf(api.CodeModelBroken, "vae %s: %v", v.Name, err)
 		}
 		r.vae = v.Digest
@@ -193,7 +201,7 @@ func (r *Runtime) useVAE(spec api.ImageSpec) (string, error) {
 // adapt makes exactly the spec's LoRAs active.
 func (r *Runtime) adapt(spec api.ImageSpec) (map[string]string, error) {
 	e := r.library[slices.IndexFunc(r.library, func(e entry) bool { return e.model.Name == spec.Model })]
-	digests := map[string]string{}
+	digests, used := map[string]string{}, map[string]bool{}
 	var weighted []WeightedLoRA
 	for i, l := range spec.LoRAs {
 		at := slices.IndexFunc(e.loras, func(f loraFile) bool { return f.Name == l.Name })
@@ -205,7 +213,11 @@ func (r *Runtime) adapt(spec api.ImageSpec) (map[string]string, error) {
 			return nil, api.Errorf(api.CodeModelBroken, "loras[%d] %s: %v", i, l.Name, err)
 		}
 		digests[l.Name] = e.loras[at].Digest
+		used[e.loras[at].Digest] = true
 		weighted = append(weighted, WeightedLoRA{LoRA: lora, Weight: l.Weight})
+	}
+	if len(r.loras) > maxOpenLoRAs {
+		maps.DeleteFunc(r.loras, func(digest string, _ *LoRA) bool { return !used[digest] })
 	}
 	if err := r.pipeline.SetLoRAs(weighted); err != nil {
 		return nil, api.Errorf(api.CodeLoRAIncompatible, "loras: %v", err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/easelgrid/easel/api"
 	"github.com/easelgrid/easel/coordinator/dialect"
+	"github.com/easelgrid/easel/coordinator/dialect/deepfellow"
 	"github.com/easelgrid/easel/coordinator/dialect/distribute"
 	"github.com/easelgrid/easel/coordinator/dialect/modelslab"
 	"github.com/easelgrid/easel/coordinator/dialect/openai"
@@ -22,6 +23,7 @@ var allVendors = []func(dialect.Service) dialect.Dialect{
 	openai.New,
 	distribute.New,
 	modelslab.New,
+	deepfellow.New,
 }
 
 // vendors are the dialects as they are mounted.

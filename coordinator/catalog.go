@@ -15,6 +15,11 @@ type catalogEntry struct {
 	MaxPixels  int      `json:"max_pixels"`
 	SizeStep   int      `json:"size_step"`
 	Nodes      int      `json:"nodes"` // connected ones that serve it
+	// What the catalog's file says, where there is one.
+	Serves      string   `json:"serves,omitempty"` // the nodes' name for it
+	Aliases     []string `json:"aliases,omitempty"`
+	Owner       string   `json:"owner,omitempty"`
+	Description string   `json:"description,omitempty"`
 }
 
 // runtimes returns everything known that makes images: what is shipped, then what nodes said they
@@ -67,14 +72,15 @@ func serving(c candidate) map[string]bool {
 }
 
 // resolve turns a request into a spec that at least one known runtime can make, or lists what is
-// wrong with it. Random is the seed to use when none is given.
-func (c *coordinator) resolve(request api.JobRequest, random int64) (api.ImageSpec, error) {
+// wrong with it, together with what was found before. Random is the seed to use when none is given.
+func (c *coordinator) resolve(request api.JobRequest, random int64, more ...api.Fault) (api.ImageSpec, error) {
 	runtimes := c.runtimes(c.nodes.candidates(nil))
 	model, err := c.model(request.Model, runtimes)
 	if err != nil {
 		return api.ImageSpec{}, err
 	}
 	spec, faults := request.Spec(model, random)
+	faults = append(more, faults...)
 	var first error
 	for _, r := range runtimes {
 		if _, ok := r.FindModel(model.Name); !ok {

@@ -45,6 +45,7 @@ type Config struct {
 	// Catalog is a YAML file of the models that clients see; "" shows what nodes have. It is read again
 	// when it changes.
 	Catalog string
+	Reload  <-chan struct{} // reads Catalog again at once
 	// PublicURL begins the links that clients get, as behind a proxy that has a name of its own; unless
 	// given they begin as the client's request did.
 	PublicURL string
@@ -102,6 +103,7 @@ type coordinator struct {
 	keys       *keys
 	outside    *outward.Client
 	vendors    *vendors
+	models     *catalogFile
 	signer     signer
 	webhooks   *webhooks
 	dispatcher *dispatcher
@@ -187,6 +189,12 @@ func (c *coordinator) load(ctx context.Context, pin string) (err error) {
 		return err
 	}
 	c.vendors = c.mountVendors()
+	c.models = &catalogFile{path: c.config.Catalog, dialects: c.vendors.names(), log: c.log}
+	if c.config.Catalog != "" {
+		if err := c.models.read(); err != nil {
+			return err
+		}
+	}
 	if err := c.openWebhooks(ctx); err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ func FuzzRequest(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	c := &coordinator{config: Config{Models: []api.Runtime{testRuntime}}, nodes: &nodes{}}
+	c := &coordinator{config: Config{Models: []api.Runtime{testRuntime}}, nodes: &nodes{}, models: &catalogFile{}}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var request api.JobRequest
 		err := decodeStrict(body, &request)

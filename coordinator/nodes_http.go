@@ -8,7 +8,7 @@ import (
 )
 
 func (c *coordinator) listModels(w http.ResponseWriter, r *http.Request, _ caller) {
-	c.answer(w, r, map[string][]catalogEntry{"models": c.catalog()}, nil)
+	c.answer(w, r, map[string][]catalogEntry{"models": c.known()}, nil)
 }
 
 func (c *coordinator) listNodes(w http.ResponseWriter, r *http.Request, _ caller) {

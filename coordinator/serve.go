@@ -40,6 +40,17 @@ func (c *coordinator) serve(ctx context.Context, listener net.Listener, tlsConfi
 		stopDispatching()
 		<-delivered
 	}()
+	reloading := make(chan struct{})
+	go func() {
+		defer close(reloading)
+		if c.config.Catalog != "" {
+			c.models.run(dispatching, c.config.Reload)
+		}
+	}()
+	defer func() {
+		stopDispatching()
+		<-reloading
+	}()
 	withdraw, err := announce(c.config.Data, where)
 	if err != nil {
 		return err

@@ -3,10 +3,13 @@ package coordinator
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/easelgrid/easel/api"
 )
@@ -84,5 +87,28 @@ func TestPicturesOfNoJobGoAtTheNextStart(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(inputs, "*"))
 	if err != nil || len(left) != 1 || filepath.Base(left[0]) != job.ID {
 		t.Errorf("left: %v (%v), want those of %s", left, err, job.ID)
+	}
+}
+
+// timedWriter remembers how long a handler gives its client.
+type timedWriter struct {
+	*httptest.ResponseRecorder
+	read, write time.Time
+}
+
+func (w *timedWriter) SetReadDeadline(t time.Time) error  { w.read = t; return nil }
+func (w *timedWriter) SetWriteDeadline(t time.Time) error { w.write = t; return nil }
+
+// The largest request there may be takes minutes over a slow line.
+func TestARequestWithPicturesHasTimeToCome(t *testing.T) {
+	w := &timedWriter{ResponseRecorder: httptest.NewRecorder()}
+	started := time.Now()
+	(&coordinator{log: discard}).createJob(w, httptest.NewRequest("POST", "/easel/v1/jobs", strings.NewReader("{")), caller{})
+	const slow = 1 << 20 / 8 // bytes a second
+	if need := time.Duration(maxJobRequest/slow) * time.Second; w.read.Sub(started) < need || w.write.Before(w.read) {
+		t.Errorf("%s to read and %s to write, want at least %s", w.read.Sub(started), w.write.Sub(started), need)
+	}
+	if w.Code != http.StatusBadRequest {
+		t.Errorf("answered %d", w.Code)
 	}
 }

@@ -19,6 +19,7 @@ const (
 // createJob answers 202 when the job is durable, the first time and every time the same
 // Idempotency-Key comes again.
 func (c *coordinator) createJob(w http.ResponseWriter, r *http.Request, who caller) {
+	setTimes(w, transferTime, transferTime+requestTime) // two pictures take a while from a home
 	var request api.JobRequest
 	if err := decodeRequest(w, r, maxJobRequest, &request); err != nil {
 		c.answer(w, r, nil, err)

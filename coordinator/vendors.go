@@ -14,7 +14,9 @@ import (
 	"github.com/easelgrid/easel/coordinator/dialect/deepfellow"
 	"github.com/easelgrid/easel/coordinator/dialect/distribute"
 	"github.com/easelgrid/easel/coordinator/dialect/modelslab"
+	"github.com/easelgrid/easel/coordinator/dialect/nebulablock"
 	"github.com/easelgrid/easel/coordinator/dialect/openai"
+	"github.com/easelgrid/easel/coordinator/dialect/yescale"
 )
 
 // allVendors are the dialects that are spoken. Where two share a path's beginning, the first one says
@@ -24,6 +26,8 @@ var allVendors = []func(dialect.Service) dialect.Dialect{
 	distribute.New,
 	modelslab.New,
 	deepfellow.New,
+	nebulablock.New,
+	yescale.New,
 }
 
 // vendors are the dialects as they are mounted.

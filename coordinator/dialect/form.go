@@ -125,7 +125,7 @@ func (f *Form) Strict() {
 	f.Object.Strict()
 	for _, name := range slices.Sorted(maps.Keys(f.Files)) {
 		if !f.read[name] {
-			f.fault(NoSuchField, name, "a file", "no such field")
+			f.fault(NoSuchField, name, "a file", "nothing: there is no such field")
 		}
 	}
 }

@@ -39,7 +39,7 @@ func (o *Object) Read() []string { return slices.Sorted(maps.Keys(o.read)) }
 func (o *Object) Strict() {
 	for _, field := range slices.Sorted(maps.Keys(o.fields)) {
 		if !o.read[o.path+field] {
-			o.fault(NoSuchField, field, "", "no such field")
+			o.fault(NoSuchField, field, "", "nothing: there is no such field")
 		}
 	}
 }

@@ -125,7 +125,7 @@ func TestFaults(t *testing.T) {
 		`{"prompt":"p <sd>{}"}`:                                            `{"detail":[{"loc":["body","prompt"],"msg":"Value error, prompt: got settings, want one pair of <sd> and </sd>","type":"value_error"}]}`,
 		`{"prompt":"<sd>{}</sd>"}`:                                         `{"detail":[{"loc":["body","prompt"],"msg":"Field required","type":"missing"}]}`,
 		`{"prompt":"p <sd>{\"steps\":51,\"hires\":1}</sd>"}`: `{"detail":[{"loc":["body","prompt"],"msg":"Value error, prompt: got <sd> steps 51, want a whole number from 1 to 50","type":"value_error"},` +
-			`{"loc":["body","prompt"],"msg":"Value error, prompt: got <sd> hires , want no such field","type":"value_error"}]}`,
+			`{"loc":["body","prompt"],"msg":"Value error, prompt: got <sd> hires , want nothing: there is no such field","type":"value_error"}]}`,
 	} {
 		_, err := decode(object(t, body), true)
 		if err == nil {

@@ -201,7 +201,7 @@ func TestFaults(t *testing.T) {
 		{"latents that are not numbers", model("overflowing"), api.CodeRuntimeFailed, "latents of image 0 are not numbers any more after call 1"},
 		{"a picture that is not made of numbers", model("not-numbers"), api.CodeRuntimeFailed, "image 0 is not made of numbers"},
 		{"a black picture", model("black"), api.CodeRuntimeFailed, "image 0 is all black"},
-		{"a memory too small", func(s *api.ImageSpec) { s.Width, s.Height, s.Steps = 1024, 1024, 1 }, api.CodeOutOfMemory, "memory"},
+		{"a memory too small", func(s *api.ImageSpec) { s.Width, s.Height, s.Steps = 768, 768, 1 }, api.CodeOutOfMemory, "memory"},
 		{"a prompt of 10,000 tokens", func(s *api.ImageSpec) { s.Prompt = strings.Repeat("red ", 2000) }, api.CodeInvalidRequest, "prompt: got 2000 tokens, want at most 600"},
 		{"a weight too heavy", func(s *api.ImageSpec) { s.Prompt = "(red:11)" }, api.CodeInvalidRequest, "prompt: got the weight 11, want 0 to 10"},
 		{"more layers skipped than there are", func(s *api.ImageSpec) { s.ClipSkip = 4 }, api.CodeInvalidRequest, "clip_skip"},
@@ -219,6 +219,7 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if test.code == api.CodeOutOfMemory {
+				picture(t, p, base(t, p, "sd1")) // the model fits, the picture is what does not
 				limitMemory(t, p.PID())
 			}
 			sp := base(t, p, "sd1")

@@ -25,7 +25,7 @@ func limitMemory(t *testing.T, pid int) {
 		t.Fatal(err)
 	}
 	now := before
-	now.Cur = pages*uint64(os.Getpagesize()) + 32<<20
+	now.Cur = pages*uint64(os.Getpagesize()) + 16<<20
 	if err := unix.Prlimit(pid, unix.RLIMIT_AS, &now, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ import (
 func TestRequests(t *testing.T) {
 	python(t)
 	tiny, models := tinyModels(t)
-	p := launch(t, diffusers.Options{Shipped: append(models, shipped()...), ModelDirs: []string{filepath.Join(tiny, "single.safetensors")}, VAEDirs: []string{filepath.Join(tiny, "vaes")}, Threads: 1})
+	p := launch(t, diffusers.Options{Shipped: append(models, shipped()...), ModelDirs: []string{filepath.Join(tiny, "single.safetensors"), filepath.Join(tiny, "checked")}, VAEDirs: []string{filepath.Join(tiny, "vaes")}, Threads: 1})
 
 	for _, model := range []string{"sd1", "sdxl", "sd3", "flux"} {
 		t.Run(model+" without LoRAs is the same before and after them", func(t *testing.T) {
@@ -47,6 +47,20 @@ func TestRequests(t *testing.T) {
 		single := base(t, p, "single")
 		if !bytes.Equal(plain, picture(t, p, single)) {
 			t.Error("the pictures differ")
+		}
+	})
+	t.Run("the safety checker flags and the agent acts", func(t *testing.T) {
+		sp := base(t, p, "checked")
+		if !sp.SafetyCheck || sp.SafetyAction != api.SafetyBlack {
+			t.Fatalf("a model with a checker is not checked unless asked: %+v", sp)
+		}
+		black, made := pictureIn(t, p, sp, t.TempDir())
+		if made.Safety != api.SafetyChecked || len(bytes.Trim(black, "\x00")) > 0 {
+			t.Errorf("safety %s, and the picture is not black", made.Safety)
+		}
+		sp.SafetyCheck, sp.SafetyAction = false, ""
+		if unchecked, made := pictureIn(t, p, sp, t.TempDir()); made.Safety != api.SafetyOff || !bytes.Equal(unchecked, plain) {
+			t.Errorf("safety %s, and the picture is another", made.Safety)
 		}
 	})
 	t.Run("one LoRA under the names of two trainers", func(t *testing.T) {

@@ -3,7 +3,8 @@
     python tinymodels.py DIR
 
 DIR/sd1, DIR/sdxl, DIR/sd3 and DIR/flux are diffusers directories, DIR/loras/NAME has LoRAs for each of them, DIR/vaes
-another VAE for the first two, DIR/single.safetensors is the first as one file, with DIR/single beside it. The same every time. Nothing is fetched: the tokenizers are made here as well.
+another VAE for the first two, DIR/single.safetensors is the first as one file, with DIR/single beside it, DIR/checked the
+first with a safety checker. The same every time. Nothing is fetched: the tokenizers are made here as well.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TRANSFORMERS_VER
 
 import diffusers
 import torch
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from safetensors.torch import save_file
 import singlefile
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer, T5Config, T5EncoderModel, T5TokenizerFast
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer, T5Config, T5EncoderModel, T5TokenizerFast
 
 LENGTH = 77
 CLIP_WIDTH, T5_WIDTH = 16, 24
@@ -159,6 +161,20 @@ def save_single(pipe, target: pathlib.Path) -> None:
     save_file(singlefile.tensors(pipe), target / "single.safetensors")
 
 
+def save_checked(target: pathlib.Path) -> None:
+    """The first model with a safety checker that objects to every picture."""
+    size = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = CLIPConfig(text_config=size, vision_config={**size, "image_size": 32, "patch_size": 16, "projection_dim": 8}, projection_dim=8)
+    checker = StableDiffusionSafetyChecker(config)
+    torch.nn.init.constant_(checker.concept_embeds_weights, -2)  # similarities that count, from -2: all do
+    shutil.copytree(target / "sd1", target / "checked")
+    checker.save_pretrained(target / "checked" / "safety_checker")
+    CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=32).save_pretrained(target / "checked" / "feature_extractor")
+    index = json.loads((target / "checked" / "model_index.json").read_text())
+    index |= {"safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"], "feature_extractor": ["transformers", "CLIPImageProcessor"]}
+    (target / "checked" / "model_index.json").write_text(json.dumps(index))
+
+
 def main(target: pathlib.Path) -> None:
     torch.manual_seed(0)
     work, loras = target / "work", target / "loras"
@@ -177,6 +193,7 @@ def main(target: pathlib.Path) -> None:
             tensors |= lora(pipe.text_encoder, "text_encoder", "q_proj")
             save_file(kohya(tensors), loras / name / "kohya.safetensors")
             save_single(pipe, target)
+            save_checked(target)
         save_file(tensors, loras / name / "peft.safetensors")
     (target / "flux" / "easel.json").write_text(json.dumps({"width": 64, "height": 64}))
     spare = vae()

@@ -55,6 +55,10 @@ class Engine:
             self._vaes = {name: vaes.load(adapter, model.configs / "vae", self.device.torch, self.device.dtype)}
         return self._vaes[name]
 
+    @property
+    def safety_checker(self) -> torch.nn.Module:
+        return self._loaded.safety_checker
+
     out_of_memory = staticmethod(devices.out_of_memory)
 
     def tidy(self, full: bool = False) -> None:
@@ -134,7 +138,7 @@ class Work:
         finally:
             pipe.maybe_free_model_hooks()
         pixels = self._pixels(out.images[0].float().cpu())
-        flagged = self._safety == safety.CHECKED and safety.flagged(pipe, pixels, self._engine.device.torch)
+        flagged = self._safety == safety.CHECKED and safety.flagged(self._engine.safety_checker, pipe.feature_extractor, pixels)
         self._deliver(index, pixels, flagged)
         self._clock.lap("decode")
 

@@ -36,6 +36,11 @@ class Loaded:
         self.model, self._device = model, device
         _refuse_pickles(model)
         self._first = _read(model, device.dtype)
+        # Out of the pipeline, which would black flagged pictures out whether a check was asked for or not.
+        self.safety_checker = getattr(self._first, "safety_checker", None)
+        if self.safety_checker is not None:
+            self._first.register_modules(safety_checker=None)
+            self.safety_checker.eval().requires_grad_(False)
         self.scheduler_config = dict(self._first.scheduler.config)
         self._pipelines = {"txt2img": self._first}
         for component in self.modules().values():

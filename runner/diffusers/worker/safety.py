@@ -18,10 +18,9 @@ def kind(model: Model, spec: dict) -> str:
 
 
 @torch.no_grad()
-def flagged(pipe, pixels: np.ndarray, device: torch.device) -> bool:
-    """Whether the checker objects to 8-bit pixels (height, width, 3)."""
-    seen = pipe.feature_extractor(Image.fromarray(pixels), return_tensors="pt").pixel_values
+def flagged(checker: torch.nn.Module, extractor, pixels: np.ndarray) -> bool:
+    """Whether the checker objects to 8-bit pixels (height, width, 3). It works on the processor, once a picture."""
+    seen = extractor(Image.fromarray(pixels), return_tensors="pt").pixel_values
     picture = pixels[None].astype(np.float32) / 255  # the checker blacks out what it is given: not ours
-    checker = pipe.safety_checker
-    _, found = checker(images=picture, clip_input=seen.to(device, checker.dtype))
+    _, found = checker.float()(images=picture, clip_input=seen)
     return bool(found[0])

@@ -106,7 +106,7 @@ def _engine(found: library.Library, options: Options):
         return engine.Engine(found, options), None
     except Exception as error:
         traceback.print_exc()
-        return None, faults.Failure(faults.RUNTIME_FAILED, f"the runtime cannot start its engine: {_first_line(error)}")
+        return None, faults.Failure(faults.RUNTIME_FAILED, f"the runtime cannot start its engine: {type(error).__name__}: {_first_line(error.__cause__ or error)}")
 
 
 def _attempt(engine, job: Job, out: wire.Writer) -> tuple[dict | None, faults.Failure | None]:

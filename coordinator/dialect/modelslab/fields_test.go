@@ -24,7 +24,7 @@ func plainBody(request string) map[string]any {
 	return map[string]any{"key": "secret"}
 }
 
-// said are values of fields that are not their defaults, with what they need besides.
+// otherValues are values of fields that are not their defaults, with what they need besides.
 var otherValues = map[string]map[string]any{
 	"model_id":            {"model_id": "realistic-vision-51"},
 	"prompt":              {"prompt": "two squares"},
@@ -154,7 +154,11 @@ func TestFieldsThatAreOff(t *testing.T) {
 			case slices.Contains(mustHave[request], f.name):
 			case f.schema == "yesNo" && f.name != "safety_checker":
 				off[f.name] = "no"
-			case f.schema == "text":
+			case f.schema == "onlyNo":
+				off[f.name] = false
+			case f.name == "lora_strength":
+				off[f.name] = "0.5"
+			case f.schema == "text" || f.schema == "nothing" || f.schema == "address":
 				off[f.name] = ""
 			default:
 				off[f.name] = nil

@@ -81,6 +81,9 @@ func algorithm(name string) string {
 // decodeLoRAs reads two lists with commas that belong together.
 func decodeLoRAs(f *form) []api.LoRA {
 	names, strengths := list(f.WideText("lora_model")), list(f.WideText("lora_strength"))
+	if len(names) == 0 {
+		return nil
+	}
 	if len(strengths) > 0 && len(strengths) != len(names) {
 		f.Fault("lora_strength", fmt.Sprintf("%d values", len(strengths)), fmt.Sprintf("as many as lora_model has: %d", len(names)))
 		return nil

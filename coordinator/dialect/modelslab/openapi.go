@@ -15,20 +15,34 @@ type object = map[string]any
 var fieldSchemas = map[string]object{
 	"text":      {"type": []string{"string", "null"}},
 	"prompt":    {"type": "string", "minLength": 1},
-	"side":      wideNumber("^[0-9]{2,4}$", "integer", 64, 4096),
+	"side":      wideNumber("^[0-9]{2,4}$", "integer", api.MinSide, api.MaxSide),
 	"samples":   wideNumber("^[1-4]$", "integer", 1, maxSamples),
 	"steps":     wideNumber("^[1-9][0-9]{0,2}$", "integer", 1, api.MaxSteps),
 	"guidance":  wideNumber(`^[0-9]{1,2}(\.[0-9]+)?$`, "number", 0, api.MaxGuidanceScale),
 	"seed":      wideNumber("^[0-9]{0,9}$", "integer", -1, api.MaxSeed),
 	"strength":  wideNumber(`^0?\.[0-9]+$`, "number", 0, 1),
 	"clipSkip":  wideNumber("^[1-8]$", "integer", 1, maxClipSkip),
-	"strengths": {"type": []string{"string", "number", "null"}},
+	"names":     {"type": []string{"string", "null"}, "pattern": "^([A-Za-z0-9_-][A-Za-z0-9._-]*(, ?|$))*$"},
+	"strengths": {"type": []string{"string", "number", "null"}, "pattern": `^(-?[0-9]+(\.[0-9]+)?(, ?|$))*$`},
 	"yesNo":     {"enum": []any{"yes", "no", true, false, "true", "false", nil}},
+	"onlyNo":    {"enum": []any{"no", false, "false", nil}},
+	"nothing":   {"enum": []any{"", nil}},
 	"safety":    {"enum": []any{"sensitive_content_text", "blur", "pixelate", "black", nil}},
-	"algorithm": {"type": []string{"string", "null"}, "examples": []string{"none", "dpmsolver+++"}},
+	"scheduler": {"enum": schedulerChoices()},
+	"algorithm": {"enum": []any{"none", "dpmsolver+++", nil}},
+	"address":   {"type": []string{"string", "null"}, "pattern": "^(https?://.+)?$"},
+	"trackID":   {"type": []string{"string", "number", "null"}, "maxLength": maxTrackID},
 	"imageType": {"enum": []string{"png", "jpeg", "jpg"}},
 	"id":        {"type": []string{"integer", "string"}, "pattern": "^[0-9]+$", "minimum": 1},
 	"anything":  {},
+}
+
+func schedulerChoices() []any {
+	choices := []any{nil}
+	for _, name := range api.SchedulerNames {
+		choices = append(choices, name)
+	}
+	return choices
 }
 
 func wideNumber(pattern, kind string, least, most float64) object {

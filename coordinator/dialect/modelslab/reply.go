@@ -183,10 +183,10 @@ func (d *modelsLab) fetchAddress(c *call, job api.Job, id int64) string {
 	return address.String()
 }
 
-// eta is the estimate in seconds, at least one.
+// eta estimates the seconds until a job submitted now is done.
 func (d *modelsLab) eta(ctx context.Context) float64 {
 	_, left := d.service.Waiting(ctx)
-	return max(1, float64(left.Round(10*time.Millisecond))/float64(time.Second))
+	return left.Round(10 * time.Millisecond).Seconds()
 }
 
 // reply answers a generation by what became of it.
@@ -197,7 +197,7 @@ func (d *modelsLab) reply(c *call, g generation, job api.Job, id int64) error {
 	}
 	images := d.links(c, job)
 	dialect.WriteJSON(c.w, http.StatusOK, processing{
-		Status: "processing", Tip: tip, ETA: d.eta(c.r.Context()), Messege: fetchLater, Message: fetchLater,
+		Status: "processing", Tip: tip, ETA: max(1, d.eta(c.r.Context())), Messege: fetchLater, Message: fetchLater,
 		FetchResult: d.fetchAddress(c, job, id), ID: id, Output: []string{}, FutureLinks: images,
 		Meta: metaOf(job, g.model, id, images),
 	})

@@ -17,12 +17,11 @@ type said struct {
 }
 
 func (d *modelsLab) systemDetails(c *call) error {
-	_, left := d.service.Waiting(c.r.Context())
 	dialect.WriteJSON(c.w, http.StatusOK, struct {
 		Models    int     `json:"model_count"`
 		QueueTime float64 `json:"queue_time"` // seconds
 		Status    string  `json:"status"`
-	}{len(d.service.Models(c.r.Context(), Name)), left.Seconds(), "ok"})
+	}{len(d.service.Models(c.r.Context(), Name)), d.eta(c.r.Context()), "ok"})
 	return nil
 }
 

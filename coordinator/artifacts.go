@@ -1,117 +1,142 @@
 package coordinator
 
 import (
+	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
+	"iter"
 	"path"
 	"strconv"
+	"strings"
 
 	"github.com/easelgrid/easel/api"
 )
 
-// artifacts keeps finished images as files named job/attempt/index.digest below one directory, which
-// no name can leave. The digest is in the name so that two uploads of one index cannot replace each
-// other between the write and the record.
-type artifacts struct{ root *os.Root }
+// artifacts keeps pictures: finished images as job/attempt/index.digest, what came with a request as
+// inputs/job/digest, what was uploaded for later as pictures/id. The digest is in an image's name so
+// that two uploads of one index cannot replace each other between the write and the record.
+type artifacts struct{ blobs blobs }
+
+// blobs are files by slash-separated names: below a directory, or in an S3-compatible bucket. Names
+// satisfy fs.ValidPath. A file that is not there is fs.ErrNotExist to open and fine to remove.
+type blobs interface {
+	// put stores what body holds if its SHA-256 is digest (lower-case hex), else returns errDigest. The
+	// file appears under its name only when it is whole and durable. It returns the length.
+	put(ctx context.Context, name, digest string, body io.Reader) (int64, error)
+	open(name string) (io.ReadSeekCloser, error)
+	remove(name string) error
+	// removeAll removes everything below a name.
+	removeAll(dir string) error
+	// list yields what is directly below a name, in order; "." is the root.
+	list(dir string) iter.Seq2[string, error]
+	close() error
+}
 
 // errDigest says that what came is not what the sender said it would be.
 var errDigest = errors.New("the body does not match its Content-Digest")
 
-func openArtifacts(dir string) (*artifacts, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("open artifacts: %w", err)
+// openArtifacts opens a directory, which is made when missing, or a bucket as in
+// "s3://bucket?region=...&endpoint=https://...&s3ForcePathStyle=true&prefix=easel/".
+func openArtifacts(ctx context.Context, where string) (*artifacts, error) {
+	var store blobs
+	var err error
+	switch scheme, _, isURL := strings.Cut(where, "://"); {
+	case !isURL:
+		store, err = openDirectory(where)
+	case scheme == "s3":
+		store, err = openS3(ctx, where)
+	default:
+		err = fmt.Errorf("got %s://, want a directory or s3://", scheme)
 	}
-	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open artifacts: %w", err)
 	}
-	return &artifacts{root}, nil
+	return &artifacts{store}, nil
 }
 
-func (a *artifacts) close() error { return a.root.Close() }
+func (a *artifacts) close() error { return a.blobs.close() }
 
 func imageName(at api.Attempt, index int, digest string) string {
 	return path.Join(at.Job, strconv.Itoa(at.Number), strconv.Itoa(index)+"."+digest)
 }
 
-// put stores what body holds if its SHA-256 is digest (lower-case hex), and returns its length. The
-// file appears under its name only when it is whole and on the disk.
+// store puts a file under a name that is one.
+func (a *artifacts) store(ctx context.Context, name, digest string, body io.Reader) (int64, error) {
+	if !fs.ValidPath(name) {
+		return 0, &fs.PathError{Op: "store", Path: name, Err: fs.ErrInvalid}
+	}
+	return a.blobs.put(ctx, name, digest, body)
+}
+
+// put stores an image if its SHA-256 is digest, and returns its length.
 func (a *artifacts) put(ctx context.Context, at api.Attempt, index int, digest string, body io.Reader) (int64, error) {
-	name := imageName(at, index, digest)
-	if err := a.root.MkdirAll(path.Dir(name), 0o700); err != nil {
+	size, err := a.store(ctx, imageName(at, index, digest), digest, body)
+	if err != nil {
 		return 0, fmt.Errorf("store image: %w", err)
 	}
-	part := fmt.Sprintf("%s.%s.part", name, randomHex(8))
-	size, err := a.write(ctx, part, digest, body)
-	if err == nil {
-		err = a.root.Rename(part, name)
-	}
-	if err != nil {
-		return 0, errors.Join(fmt.Errorf("store image: %w", err), ignoreMissing(a.root.Remove(part)))
-	}
-	a.syncDirectory(path.Dir(name))
 	return size, nil
 }
 
-func (a *artifacts) write(ctx context.Context, name, digest string, body io.Reader) (int64, error) {
-	file, err := a.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return 0, err
-	}
-	defer file.Close()
-	sum := sha256.New()
-	size, err := io.Copy(io.MultiWriter(file, sum), body)
-	if err != nil {
-		return 0, err
-	}
-	if hex.EncodeToString(sum.Sum(nil)) != digest {
-		return 0, errDigest
-	}
-	if err := errors.Join(ctx.Err(), file.Sync()); err != nil {
-		return 0, err
-	}
-	return size, file.Close()
-}
-
-// syncDirectory makes a rename durable where the system can; Windows cannot sync a directory and
-// needs no telling.
-func (a *artifacts) syncDirectory(name string) {
-	if dir, err := a.root.Open(name); err == nil {
-		_ = dir.Sync()
-		dir.Close()
-	}
-}
-
-func (a *artifacts) open(at api.Attempt, index int, digest string) (*os.File, error) {
-	return a.root.Open(imageName(at, index, digest))
+func (a *artifacts) open(at api.Attempt, index int, digest string) (io.ReadSeekCloser, error) {
+	return a.blobs.open(imageName(at, index, digest))
 }
 
 // remove deletes one image, as after an upload whose attempt ended meanwhile.
 func (a *artifacts) remove(at api.Attempt, index int, digest string) error {
-	return ignoreMissing(a.root.Remove(imageName(at, index, digest)))
+	return a.blobs.remove(imageName(at, index, digest))
 }
 
 // keepOnly deletes the images of every attempt of a job but one; attempt 0 keeps none.
 func (a *artifacts) keepOnly(at api.Attempt) error {
 	if at.Number == 0 {
-		return a.root.RemoveAll(at.Job)
+		return a.blobs.removeAll(at.Job)
 	}
-	attempts, err := fs.ReadDir(a.root.FS(), at.Job)
-	if err != nil {
-		return ignoreMissing(err)
-	}
-	for _, dir := range attempts {
-		if dir.Name() != strconv.Itoa(at.Number) {
-			err = errors.Join(err, a.root.RemoveAll(path.Join(at.Job, dir.Name())))
+	var problems error
+	for name, err := range a.blobs.list(at.Job) {
+		if err == nil && name != strconv.Itoa(at.Number) {
+			err = a.blobs.removeAll(path.Join(at.Job, name))
 		}
+		problems = errors.Join(problems, err)
 	}
-	return err
+	return problems
+}
+
+// inputName is where a picture that came with a job's request is kept until the job is settled. No
+// job's name is "inputs".
+func inputName(job, digest string) string { return path.Join("inputs", job, digest) }
+
+// putInput stores a picture under its digest. The same picture again changes nothing.
+func (a *artifacts) putInput(ctx context.Context, job string, body []byte) error {
+	digest := hashHex(body)
+	if _, err := a.store(ctx, inputName(job, digest), digest, bytes.NewReader(body)); err != nil {
+		return fmt.Errorf("store input: %w", err)
+	}
+	return nil
+}
+
+func (a *artifacts) openInput(job, digest string) (io.ReadSeekCloser, error) {
+	return a.blobs.open(inputName(job, digest))
+}
+
+func (a *artifacts) removeInputs(job string) error {
+	return a.blobs.removeAll(path.Join("inputs", job))
+}
+
+// sweepInputs deletes the pictures of jobs that are not open: what a sudden end left between the
+// pictures and the record, or between a job's last record and its tidying. A request that was never
+// answered brings its pictures again.
+func (a *artifacts) sweepInputs(open func(job string) bool) error {
+	var problems error
+	for name, err := range a.blobs.list("inputs") {
+		if err == nil && !open(name) {
+			err = a.removeInputs(name)
+		}
+		problems = errors.Join(problems, err)
+	}
+	return problems
 }
 
 func ignoreMissing(err error) error {

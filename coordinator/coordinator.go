@@ -7,6 +7,7 @@
 package coordinator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,9 @@ type Config struct {
 	// given they begin as the client's request did.
 	PublicURL string
 	LinkValid time.Duration // how long a picture's signed address works, from when it is made; 24 h by default
+	// Artifacts is where pictures are kept: a directory, "" for one in Data, or an S3-compatible bucket
+	// that nobody else uses, as in "s3://bucket?region=eu-central-1".
+	Artifacts string
 	// AllowPrivate are networks that pictures and webhooks may be in although they are not public.
 	AllowPrivate []netip.Prefix
 	// KeepAbandoned lets a job go on whose client hung up while it waited for it.
@@ -169,7 +173,7 @@ func open(ctx context.Context, config Config, pin string) (*coordinator, error) 
 }
 
 func (c *coordinator) load(ctx context.Context, pin string) (err error) {
-	if c.artifacts, err = openArtifacts(filepath.Join(c.config.Data, "artifacts")); err != nil {
+	if c.artifacts, err = openArtifacts(ctx, cmp.Or(c.config.Artifacts, filepath.Join(c.config.Data, "artifacts"))); err != nil {
 		return err
 	}
 	if c.signer, err = loadSigner(filepath.Join(c.config.Data, "url.secret")); err != nil {

@@ -1,64 +1,15 @@
 package coordinator
 
 import (
-	"bytes"
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
-	"path"
 	"strconv"
 	"time"
 
 	"github.com/easelgrid/easel/api"
 )
-
-// inputName is where a picture that came with a job's request is kept until the job is settled. No
-// job's name is "inputs".
-func inputName(job, digest string) string { return path.Join("inputs", job, digest) }
-
-// putInput stores a picture under its digest. The same picture again changes nothing.
-func (a *artifacts) putInput(ctx context.Context, job string, body []byte) error {
-	sum := sha256.Sum256(body)
-	digest := hex.EncodeToString(sum[:])
-	name := inputName(job, digest)
-	if err := a.root.MkdirAll(path.Dir(name), 0o700); err != nil {
-		return fmt.Errorf("store input: %w", err)
-	}
-	part := fmt.Sprintf("%s.%s.part", name, randomHex(8))
-	_, err := a.write(ctx, part, digest, bytes.NewReader(body))
-	if err == nil {
-		err = a.root.Rename(part, name)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("store input: %w", err), ignoreMissing(a.root.Remove(part)))
-	}
-	a.syncDirectory(path.Dir(name))
-	return nil
-}
-
-func (a *artifacts) removeInputs(job string) error {
-	return ignoreMissing(a.root.RemoveAll(path.Join("inputs", job)))
-}
-
-// sweepInputs deletes the pictures of jobs that are not open: what a sudden end left between the pictures
-// and the record, or between a job's last record and its tidying. A request that was never answered
-// brings its pictures again.
-func (a *artifacts) sweepInputs(open func(job string) bool) error {
-	left, err := fs.ReadDir(a.root.FS(), "inputs")
-	if err != nil {
-		return ignoreMissing(err)
-	}
-	for _, dir := range left {
-		if !open(dir.Name()) {
-			err = errors.Join(err, a.removeInputs(dir.Name()))
-		}
-	}
-	return err
-}
 
 // inputsPath is where a node fetches the pictures of an attempt.
 func inputsPath(a api.Attempt) string {
@@ -90,7 +41,7 @@ func (c *coordinator) serveInput(w http.ResponseWriter, r *http.Request, job api
 		if in.SHA256 != r.PathValue("sha256") {
 			continue
 		}
-		file, err := c.artifacts.root.Open(inputName(job.ID, in.SHA256))
+		file, err := c.artifacts.openInput(job.ID, in.SHA256)
 		if errors.Is(err, fs.ErrNotExist) { // the job was settled between the record and here
 			return errAttemptOver
 		}

@@ -116,7 +116,7 @@ func sharedStore(t *testing.T) (*storage, *artifacts) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.close)
-	a, err := openArtifacts(filepath.Join(t.TempDir(), "artifacts"))
+	a, err := openArtifacts(t.Context(), filepath.Join(t.TempDir(), "artifacts"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +247,7 @@ func TestArtifactsKeepTheirDirectory(t *testing.T) {
 			t.Errorf("stored for job %q", job)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(filepath.Dir(a.root.Name()), "out")); err == nil {
+	if _, err := os.Stat(filepath.Join(filepath.Dir(a.blobs.(directory).root.Name()), "out")); err == nil {
 		t.Error("written outside")
 	}
 }

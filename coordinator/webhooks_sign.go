@@ -24,7 +24,7 @@ type webhookSigner struct{ secret []byte }
 
 func loadWebhookSigner(dir string) (webhookSigner, error) {
 	s, err := loadSigner(filepath.Join(dir, webhookSecretFile))
-	return webhookSigner{s.secret}, err
+	return webhookSigner(s), err
 }
 
 // of is the secret of a key, by the key's name.

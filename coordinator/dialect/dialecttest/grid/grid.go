@@ -99,15 +99,27 @@ func read(t *testing.T, file string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// Key makes a client's API key, bound to a dialect unless that is "".
+// Key makes a client's API key without limits, bound to a dialect unless that is "".
 func (g *Grid) Key(t *testing.T, name, dialect string) string {
 	t.Helper()
-	a := g.Call(t, "POST", "/easel/v1/keys", "Bearer "+g.Admin, fmt.Sprintf(`{"name":%q,"role":"client","dialect":%q}`, name, dialect))
+	a := g.Call(t, "POST", "/easel/v1/keys", "Bearer "+g.Admin, fmt.Sprintf(`{"name":%q,"role":"client","dialect":%q,"limits":{"requests_per_minute":0,"open_jobs":0}}`, name, dialect))
 	var made struct{ Key string }
 	if err := json.Unmarshal(a.Body, &made); err != nil || made.Key == "" {
 		t.Fatalf("making a key gives %d %s", a.Status, a.Body)
 	}
 	return made.Key
+}
+
+// Settle waits until every job is settled.
+func (g *Grid) Settle(t *testing.T) {
+	t.Helper()
+	var list struct{ Jobs []api.Job }
+	if err := json.Unmarshal(g.Call(t, "GET", "/easel/v1/jobs", "Bearer "+g.Admin, "").Body, &list); err != nil {
+		t.Fatal(err)
+	}
+	for _, job := range list.Jobs {
+		g.Call(t, "GET", "/easel/v1/jobs/"+job.ID+"/events", "Bearer "+g.Admin, "") // ends when the job does
+	}
 }
 
 // An Answer is what came of a request.

@@ -57,7 +57,16 @@ func (p *Process) Generate(ctx context.Context, spec api.ImageSpec, dir string, 
 		}
 		return inner(path, image)
 	}
+	if spec.SafetyCheck && !harmless(p.Runtime(), spec.Model) {
+		previewEvery = 0 // nobody has looked at an unfinished picture
+	}
 	return p.callTaking(ctx, Request{Generate: &Generate{Spec: spec, Dir: dir, PreviewEvery: previewEvery}}, watch, take)
+}
+
+// harmless reports whether the model can draw nothing that needs a safety check.
+func harmless(info api.Runtime, model string) bool {
+	m, ok := info.FindModel(model)
+	return ok && m.ClosedVocabulary
 }
 
 func (p *Process) call(ctx context.Context, r Request, watch Watch) (Made, error) {

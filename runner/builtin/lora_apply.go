@@ -18,6 +18,7 @@ type WeightedLoRA struct {
 // changed weights are always made from the loaded ones, so going back gives the base model to the bit. Nothing
 // changes when an adapter does not fit; the error names its first key that does not.
 func (p *Pipeline) SetLoRAs(loras []WeightedLoRA) error {
+	loras = summed(loras)
 	if slices.Equal(loras, p.active) {
 		return nil
 	}
@@ -38,6 +39,21 @@ func (p *Pipeline) SetLoRAs(loras []WeightedLoRA) error {
 	}
 	p.active = slices.Clone(loras)
 	return nil
+}
+
+// summed adds up the weights of one adapter under several names: with 1 and -1 nothing must be left of it,
+// not even rounding.
+func summed(loras []WeightedLoRA) []WeightedLoRA {
+	var sums []WeightedLoRA
+	for _, l := range loras {
+		i := slices.IndexFunc(sums, func(s WeightedLoRA) bool { return s.LoRA == l.LoRA })
+		if i < 0 {
+			sums = append(sums, l)
+			continue
+		}
+		sums[i].Weight += l.Weight
+	}
+	return sums
 }
 
 // layers are the pipeline's layers by address.

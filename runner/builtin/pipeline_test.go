@@ -268,3 +268,15 @@ func TestOpenedFilesAreNotHeldOpen(t *testing.T) {
 	}
 	generate(t, p, small())
 }
+
+func TestOneLoRAForwardAndBackwardIsNone(t *testing.T) {
+	p, r := open(t, "first"), small()
+	base := generate(t, p, r)
+	l := lora(t, "peft.safetensors")
+	if err := p.SetLoRAs([]WeightedLoRA{{l, 1}, {l, -1}}); err != nil {
+		t.Fatal(err)
+	}
+	if again := generate(t, p, r); !bytes.Equal(base.Pix, again.Pix) {
+		t.Error("weights 1 and -1 of one LoRA leave something")
+	}
+}

@@ -14,7 +14,7 @@ import (
 // Request asks for one picture.
 type Request struct {
 	Prompt, NegativePrompt string
-	// Width and Height are in pixels: at least 64, at most 2048, multiples of 8 or of the VAE's factor if
+	// Width and Height are in pixels: at least 64, at most 4096, multiples of 8 or of the VAE's factor if
 	// that is larger.
 	Width, Height int
 	// Steps is the number of UNet calls, 1 to 1000.
@@ -56,7 +56,7 @@ type Step struct {
 
 // Limits of a request.
 const (
-	minSide, maxSide = 64, 2048
+	minSide, maxSide = 64, 4096
 	maxSteps         = 1000
 	maxGuidance      = 1000
 )

@@ -63,7 +63,7 @@ func (r *Runtime) Describe() (api.Runtime, error) {
 		info.Models = append(info.Models, api.Model{
 			Name: name, Architecture: "fake", Digest: digest(name),
 			Width: 128, Height: 128, Steps: 10, GuidanceScale: 5, Scheduler: "DDIMScheduler",
-			LoRAs: []api.Adapter{{Name: "fake-lora", Digest: digest("fake-lora")}}, SafetyChecker: true, TextLayers: 12,
+			LoRAs: []api.Adapter{{Name: "fake-lora", Digest: digest("fake-lora")}}, SafetyChecker: true, ClosedVocabulary: true, TextLayers: 12,
 		})
 	}
 	return info, nil

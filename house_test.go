@@ -30,6 +30,7 @@ var house = []struct {
 	{"coordinator/dialect", []string{"api", "coordinator/dialect"}},
 	{"coordinator/dialect/dialecttest/grid", []string{"agent", "api", "coordinator", "runner", "runner/fake"}}, // for tests only
 	{"coordinator/outward", []string{"api"}},
+	{"coordinator/catalog", []string{"api"}},
 }
 
 // onlyStandard may not import other modules either.

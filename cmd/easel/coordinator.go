@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +19,7 @@ func coordinatorCommand() *cobra.Command {
 		logs      logFlags
 		asJSON    bool
 		withStdin bool
+		private   []string
 	)
 	c := &cobra.Command{
 		Use:   "coordinator --data DIR --listen ADDR",
@@ -25,6 +27,7 @@ func coordinatorCommand() *cobra.Command {
 		Long: `Runs a coordinator. The first start writes an admin key (DIR/admin.key) and a one-use join token
 (DIR/join.token). Everything it accepted is in DIR: kill it and start it again, and it goes on.`,
 		Example: `  easel coordinator --data data --listen 127.0.0.1:7878
+  easel coordinator --data data --catalog docs/examples/catalog-demo.yaml
   easel coordinator token --data data`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -32,7 +35,15 @@ func coordinatorCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if config.AllowPrivate, err = networks(private); err != nil {
+				return usageError{err}
+			}
 			ctx := c.Context()
+			if config.Catalog != "" { // else a SIGHUP ends the process, as it always does
+				again, stop := hangUps()
+				defer stop()
+				config.Reload = again
+			}
 			if withStdin {
 				ctx = endWithStdin(ctx)
 			}
@@ -50,12 +61,33 @@ func coordinatorCommand() *cobra.Command {
 	f.BoolVar(&config.PlainHTTP, "plain-http", false, "no TLS off loopback, as behind a proxy that has it")
 	f.DurationVar(&config.Heartbeat, "heartbeat", 0, "how often nodes report (5s)")
 	f.DurationVar(&config.Lease, "lease", 0, "how long a silent node keeps an attempt (15s)")
+	f.StringVar(&config.Catalog, "catalog", "", "YAML `file` of the models that clients see; read again when it changes (all that nodes have)")
+	f.StringVar(&config.PublicURL, "public-url", "", "what links to pictures begin with (as each client reached us)")
+	f.DurationVar(&config.LinkValid, "link-valid", 0, "how long links to pictures work (24h)")
+	f.BoolVar(&config.KeepAbandoned, "keep-abandoned", false, "let a job go on whose client hung up while it waited")
+	f.StringSliceVar(&private, "allow-private", nil, "`networks` such as 10.0.0.0/8 that pictures and webhooks may be in although they are not public")
 	f.BoolVar(&asJSON, "json", false, "print the address and files as one line of JSON")
 	f.BoolVar(&withStdin, "exit-with-stdin", false, "stop when stdin ends")
 	_ = f.MarkHidden("exit-with-stdin")
 	logs.register(f)
 	c.AddCommand(tokenCommand())
 	return c
+}
+
+// networks reads prefixes, or addresses as prefixes of themselves.
+func networks(texts []string) ([]netip.Prefix, error) {
+	var list []netip.Prefix
+	for _, text := range texts {
+		prefix, err := netip.ParsePrefix(text)
+		if addr, wrong := netip.ParseAddr(text); err != nil && wrong == nil {
+			prefix, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("--allow-private: got %s, want a network such as 10.0.0.0/8", api.Quote(text))
+		}
+		list = append(list, prefix)
+	}
+	return list, nil
 }
 
 func announce(out io.Writer, l coordinator.Listening, asJSON bool) {

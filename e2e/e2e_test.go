@@ -170,17 +170,19 @@ type site struct {
 	data   string
 	listen string
 	lease  string
+	extra  []string // more arguments of the coordinator
 	proc   *proc
 	client *client.Client
 	url    string
 }
 
-func newSite(t *testing.T) *site { return newSiteWithLease(t, "6s") }
+// newSite starts a coordinator, with more arguments if there are any.
+func newSite(t *testing.T, extra ...string) *site { return newSiteWithLease(t, "6s", extra...) }
 
 // newSiteWithLease chooses how long a silent node keeps its attempts.
-func newSiteWithLease(t *testing.T, lease string) *site {
+func newSiteWithLease(t *testing.T, lease string, extra ...string) *site {
 	t.Helper()
-	s := &site{t: t, data: t.TempDir(), listen: "127.0.0.1:0", lease: lease}
+	s := &site{t: t, data: t.TempDir(), listen: "127.0.0.1:0", lease: lease, extra: extra}
 	s.start()
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -192,7 +194,9 @@ func newSiteWithLease(t *testing.T, lease string) *site {
 
 func (s *site) start() {
 	s.t.Helper()
-	s.proc = start(s.t, "coordinator", "coordinator", "--data", s.data, "--listen", s.listen, "--json", "--heartbeat", "200ms", "--lease", s.lease, "--verbose")
+	s.proc = start(s.t, "coordinator", append([]string{
+		"coordinator", "--data", s.data, "--listen", s.listen, "--json", "--heartbeat", "200ms", "--lease", s.lease, "--verbose",
+	}, s.extra...)...)
 	var listening struct{ URL string }
 	s.proc.line(&listening)
 	s.url, s.listen = listening.URL, strings.TrimPrefix(listening.URL, "http://")

@@ -26,6 +26,8 @@ var Requirements []byte
 // ErrNotInstalled says that there is no complete environment for this version of the worker.
 var ErrNotInstalled = errors.New("the diffusers runtime is not installed: run easel runtime install diffusers")
 
+var errInterrupted = errors.New("interrupted; what was downloaded is kept for the next try")
+
 // An Environment is an installed Python environment, as environment.json in its home describes it.
 type Environment struct {
 	Directory   string            `json:"directory"` // within the home
@@ -127,7 +129,9 @@ func Install(ctx context.Context, o Installation) (Environment, error) {
 
 // fill makes the environment, tries it and names it.
 func (o Installation) fill(ctx context.Context, e *Environment) error {
-	if out, err := exec.CommandContext(ctx, e.Base, "-I", "-m", "venv", filepath.Join(o.Home, e.Directory)).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, e.Base, "-I", "-m", "venv", filepath.Join(o.Home, e.Directory)).CombinedOutput(); ctx.Err() != nil {
+		return errInterrupted
+	} else if err != nil {
 		return fmt.Errorf("%s cannot make a virtual environment (on Debian and Ubuntu, install python3-venv): %s", e.Base, lastLine(out, err))
 	}
 	if err := o.pip(ctx, *e); err != nil {

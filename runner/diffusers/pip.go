@@ -2,7 +2,6 @@ package diffusers
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -42,7 +41,7 @@ func (o Installation) pip(ctx context.Context, e Environment) error {
 	stop()
 	switch {
 	case ctx.Err() != nil:
-		return errors.New("interrupted; what was downloaded is kept for the next try")
+		return errInterrupted
 	case err != nil:
 		return listener.explain(err)
 	}

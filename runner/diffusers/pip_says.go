@@ -123,5 +123,7 @@ var causes = []struct {
 	{"the package index cannot be reached: is there a network, or a mirror for --index-url?",
 		[]string{"NewConnectionError", "Failed to establish a new connection", "Name or service not known", "name resolution", "getaddrinfo failed",
 			"Max retries exceeded", "ProxyError", "ConnectTimeout", "ReadTimeout", "Network is unreachable", "Connection refused", "SSLError", "Could not fetch URL"}},
+	{"the package index cannot be reached or has none of the packages: is there a network, or a mirror for --index-url?",
+		[]string{"(from versions: none)"}},
 	{"the package index lacks a package for this system and Python", []string{"No matching distribution found"}},
 }

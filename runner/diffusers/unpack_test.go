@@ -98,6 +98,7 @@ func TestPipsWordsBecomePlainOnes(t *testing.T) {
 		{"hash", "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "not the one that is pinned"},
 		{"network", "WARNING: Retrying: Failed to establish a new connection: [Errno -3]\nERROR: No matching distribution found for tqdm==4.70.1", "cannot be reached"},
 		{"disk", "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "disk is full"},
+		{"an empty index", "ERROR: Could not find a version that satisfies the requirement torch==2.15.0 (from versions: none)\nERROR: No matching distribution found for torch==2.15.0", "cannot be reached or has none"},
 		{"platform", "ERROR: No matching distribution found for torch==2.15.0", "lacks a package for this system"},
 		{"something else", "ERROR: the moon is full", "pip failed: ERROR: the moon is full"},
 		{"silence", "", "exit status 1"},

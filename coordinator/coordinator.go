@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -108,6 +109,8 @@ type coordinator struct {
 	outside    *outward.Client
 	vendors    *vendors
 	models     *catalogFile
+	ledger     *ledger
+	admission  turns
 	signer     signer
 	webhooks   *webhooks
 	dispatcher *dispatcher
@@ -201,6 +204,11 @@ func (c *coordinator) load(ctx context.Context, pin string) (err error) {
 	}
 	if err := c.openWebhooks(ctx); err != nil {
 		return err
+	}
+	c.ledger = &ledger{bucket: &c.storage.ledger, queue: &c.storage.queue}
+	c.admission.seed = maphash.MakeSeed()
+	c.jobs.settled = func(ctx context.Context, r record) error {
+		return errors.Join(c.webhooks.settled(ctx, r), c.ledger.count(ctx, r))
 	}
 	return c.jobs.load(ctx)
 }

@@ -33,6 +33,7 @@ func (c *coordinator) handler() http.Handler {
 	mux.HandleFunc("GET /easel/v1/keys", c.as(roleAdmin, c.listKeys))
 	mux.HandleFunc("DELETE /easel/v1/keys/{id}", c.as(roleAdmin, c.removeKey))
 	mux.HandleFunc("GET /easel/v1/webhooks/secret", c.as(roleClient, c.showWebhookSecret))
+	mux.HandleFunc("GET /easel/v1/usage", c.as(roleClient, c.showUsage))
 	mux.HandleFunc("GET /openapi/{file}", c.describe)
 	mux.HandleFunc("GET "+api.NodePath, c.connect)
 	mux.HandleFunc("GET /healthz", c.healthz)
@@ -118,7 +119,7 @@ var statuses = map[api.Code]int{
 	api.CodeTooLarge:       http.StatusRequestEntityTooLarge,
 	api.CodeUnsupported:    http.StatusUnprocessableEntity,
 	api.CodeRateLimited:    http.StatusTooManyRequests,
-	api.CodeQuotaExceeded:  http.StatusTooManyRequests,
+	api.CodeQuotaExceeded:  http.StatusPaymentRequired,
 	api.CodeUnavailable:    http.StatusServiceUnavailable,
 	api.CodeInternal:       http.StatusInternalServerError,
 }

@@ -27,6 +27,7 @@ type storage struct {
 	queue       bucket[place]
 	idempotency bucket[replay]
 	aliases     bucket[alias]
+	ledger      bucket[ledgerDay]
 	nodes       bucket[nodeRecord]
 	tokens      bucket[joinToken]
 	keys        bucket[apiKey]
@@ -81,6 +82,7 @@ func (s *storage) openBuckets(ctx context.Context) error {
 		s.queue.open(ctx, js, "queue", 0),
 		s.idempotency.open(ctx, js, "idempotency", idempotencyKept),
 		s.aliases.open(ctx, js, "aliases", 0),
+		s.ledger.open(ctx, js, "ledger", 0),
 		s.nodes.open(ctx, js, "nodes", 0),
 		s.tokens.open(ctx, js, "tokens", 0),
 		s.keys.open(ctx, js, "keys", 0),

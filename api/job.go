@@ -154,6 +154,8 @@ type Job struct {
 	Error     *Error    `json:"error,omitempty"`
 	Receipt   *Receipt  `json:"receipt,omitempty"`
 	Webhook   *Delivery `json:"webhook,omitempty"` // where the request named one
+	// AskedModel is what a client of a dialect called the model; the spec has the nodes' name for it.
+	AskedModel string `json:"asked_model,omitempty"`
 }
 
 // A Delivery is what became of a job's webhook.

@@ -63,7 +63,7 @@ func (s service) Submit(ctx context.Context, who dialect.Caller, r dialect.Reque
 		return api.Job{}, s.told(err)
 	}
 	order := submission{
-		spec: spec, pictures: [][]byte{r.Job.InitImage, r.Job.MaskImage},
+		spec: spec, asked: r.Model, pictures: [][]byte{r.Job.InitImage, r.Job.MaskImage},
 		owner: who.Name, dialect: r.Dialect, alias: r.Alias, webhook: r.Webhook, base: baseOf(ctx),
 	}
 	if order.key, err = replayOf(who.Name, r); err != nil {

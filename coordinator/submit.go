@@ -15,6 +15,7 @@ import (
 // A submission is a job that is not durable yet.
 type submission struct {
 	spec     api.ImageSpec
+	asked    string   // what the client called the model
 	pictures [][]byte // that the spec names
 	key      *replayKey
 	owner    string
@@ -121,7 +122,7 @@ func (j *jobs) recorded(ctx context.Context, id string, now time.Time, s submiss
 	}
 	r = record{
 		Job: api.Job{
-			ID: id, State: api.StateQueued, CreatedAt: now, UpdatedAt: now, Spec: s.spec, Images: []api.Image{},
+			ID: id, State: api.StateQueued, CreatedAt: now, UpdatedAt: now, Spec: s.spec, AskedModel: s.asked, Images: []api.Image{},
 		},
 		Owner: s.owner, Dialect: s.dialect, Webhook: named(s.webhook, s.alias, id), Base: s.base,
 	}

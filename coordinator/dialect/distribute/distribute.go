@@ -153,13 +153,3 @@ func (v vendor) pictures(r *http.Request, job api.Job) []picture {
 	}
 	return all
 }
-
-// model is what clients call the model of a job.
-func (v vendor) model(ctx context.Context, job api.Job) string {
-	for _, m := range v.service.Models(ctx, Name) {
-		if m.Name == job.Spec.Model {
-			return m.ID
-		}
-	}
-	return job.Spec.Model
-}

@@ -1,6 +1,7 @@
 package distribute
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"net/http"
@@ -95,7 +96,7 @@ func (v vendor) result(w http.ResponseWriter, r *http.Request, who dialect.Calle
 	if err != nil {
 		return err
 	}
-	body := report{ID: id, Status: stateOf(job), Created: instant(job.CreatedAt), Model: v.model(r.Context(), job), Results: []shown{}}
+	body := report{ID: id, Status: stateOf(job), Created: instant(job.CreatedAt), Model: cmp.Or(job.AskedModel, job.Spec.Model), Results: []shown{}}
 	if job.State.Terminal() {
 		body.Finished = (*instant)(&job.UpdatedAt)
 	}

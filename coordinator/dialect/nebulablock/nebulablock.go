@@ -2,6 +2,7 @@
 package nebulablock
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/easelgrid/easel/api"
@@ -100,7 +101,7 @@ func (v vendor) generate(w http.ResponseWriter, r *http.Request, who dialect.Cal
 	if err != nil {
 		return err
 	}
-	return v.answer(w, r, job, model.ID)
+	return v.answer(w, r, job, cmp.Or(asked.Model, model.ID))
 }
 
 func (v vendor) answer(w http.ResponseWriter, r *http.Request, job api.Job, model string) error {

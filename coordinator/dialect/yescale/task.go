@@ -41,7 +41,8 @@ func (v vendor) picture(ctx context.Context, image string) ([]byte, error) {
 		return nil, nil
 	}
 	if strings.Contains(image, "://") {
-		return v.service.Fetch(ctx, image)
+		file, err := v.service.Fetch(ctx, image)
+		return file, dialect.Rename(err, map[string]string{"url": "config.images[0]"})
 	}
 	file, err := dialect.DecodePicture(image)
 	if err != nil {

@@ -33,7 +33,7 @@ func TestRuntimesAgree(t *testing.T) {
 		t.Skip("not checked: EASEL_PYTHON names no Python with diffusers, see scripts/python")
 	}
 	worker, err := diffusers.Command(diffusers.Options{
-		Python: python, Data: t.TempDir(), Device: "cpu", DType: "float32",
+		Python: python, Data: t.TempDir(), Device: "cpu", DType: "float32", Threads: 1,
 		Shipped: []diffusers.Shipped{{Name: builtin.ShippedModel, Files: builtin.Shipped(), LoRAs: builtin.ShippedLoRAs()}},
 	})
 	if err != nil {

@@ -75,7 +75,13 @@ func (v *vendor) generate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	asked.IdempotencyKey = r.Header.Get("Idempotency-Key")
-	job, err := dialect.Make(dialect.Patient(r), v.service, who, asked, nil)
+	job, err := dialect.SubmitSized(r.Context(), v.service, who, asked)
+	if err == nil {
+		job, err = v.service.Wait(dialect.Patient(r), job.ID, nil)
+	}
+	if err == nil {
+		err = dialect.JobError(job)
+	}
 	if err != nil {
 		v.Fail(w, r, err)
 		return

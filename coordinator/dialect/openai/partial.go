@@ -42,16 +42,14 @@ func partialImage(preview []byte, spec api.ImageSpec, format api.Format) (readFi
 
 // partialSize is the size of the finished picture, or as much of it as a partial one may have.
 func partialSize(spec api.ImageSpec) (width, height int) {
-	width, height = finalSize(spec)
+	width, height = spec.FinishedSize()
 	if longest := max(width, height); longest > maxPartialSide {
 		width, height = max(1, width*maxPartialSide/longest), max(1, height*maxPartialSide/longest)
 	}
 	return width, height
 }
 
-func finalSize(spec api.ImageSpec) (width, height int) { return spec.Width, spec.Height }
-
 func sizeOfSpec(spec api.ImageSpec) string {
-	width, height := finalSize(spec)
+	width, height := spec.FinishedSize()
 	return fmt.Sprintf("%dx%d", width, height)
 }

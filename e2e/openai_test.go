@@ -181,6 +181,7 @@ func TestOpenAIsGoClient(t *testing.T) {
 			t.Fatal(err)
 		}
 		body, _ := base64.StdEncoding.DecodeString(original.Data[0].B64JSON) // it was decoded before
+		//lint:ignore SA1019 programs that were written when OpenAI had it still call it
 		reply, err := client.Images.NewVariation(ctx, openai.ImageNewVariationParams{
 			Image: namedFile{bytes.NewReader(body), "image.png"}, ResponseFormat: openai.ImageNewVariationParamsResponseFormatB64JSON,
 		})

@@ -187,11 +187,11 @@ func (s *studio) Open(context.Context, string, int) (io.ReadCloser, api.Image, e
 	return io.NopCloser(strings.NewReader("image")), api.Image{Bytes: 5}, nil
 }
 
-func (s *studio) Model(_ context.Context, _, name string) (dialect.Model, error) {
+func (s *studio) Model(ctx context.Context, _, name string) (dialect.Model, error) {
 	if name != "random" {
 		return dialect.Model{}, api.Errorf(api.CodeModelNotFound, "model: got %s", name)
 	}
-	return s.Models(nil, "")[0], nil
+	return s.Models(ctx, "")[0], nil
 }
 
 func (s *studio) Models(context.Context, string) []dialect.Model {

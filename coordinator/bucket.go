@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -144,4 +146,29 @@ func (b *bucket[T]) names(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("list %s: %w", b.name, err)
 	}
 	return names, nil
+}
+
+// oldest yields every value, the one written longest ago first, and reads no further than it is asked.
+func (b *bucket[T]) oldest(ctx context.Context) iter.Seq2[entry[T], error] {
+	prefix := "$KV." + b.name + "."
+	return func(yield func(entry[T], error) bool) {
+		for next := uint64(1); ; {
+			m, err := b.stream.GetMsg(ctx, next, jetstream.WithGetMsgSubject(prefix+">"))
+			if errors.Is(err, jetstream.ErrMsgNotFound) {
+				return
+			}
+			var value T
+			if err == nil {
+				err = json.Unmarshal(m.Data, &value)
+			}
+			if err != nil {
+				yield(entry[T]{}, fmt.Errorf("list %s: %w", b.name, err))
+				return
+			}
+			if !yield(entry[T]{strings.TrimPrefix(m.Subject, prefix), m.Sequence, value}, nil) {
+				return
+			}
+			next = m.Sequence + 1
+		}
+	}
 }

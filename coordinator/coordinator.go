@@ -55,6 +55,10 @@ type Config struct {
 	// Artifacts is where pictures are kept: a directory, "" for one in Data, or an S3-compatible bucket
 	// that nobody else uses, as in "s3://bucket?region=eu-central-1".
 	Artifacts string
+	// KeepImages is how long images are kept after their job was settled: as long as their links work by
+	// default and at least. KeepRecords is the same for all there is of a job, 30 days by default and at
+	// least as long. Less than 0 is for ever.
+	KeepImages, KeepRecords time.Duration
 	// AllowPrivate are networks that pictures and webhooks may be in although they are not public.
 	AllowPrivate []netip.Prefix
 	// KeepAbandoned lets a job go on whose client hung up while it waited for it.
@@ -85,6 +89,17 @@ func (c Config) withDefaults() Config {
 	c.Lease = orDuration(c.Lease, 15*time.Second)
 	c.AcceptTimeout = orDuration(c.AcceptTimeout, 5*time.Second)
 	c.LinkValid = orDuration(c.LinkValid, 24*time.Hour)
+	if c.KeepImages >= 0 {
+		c.KeepImages = max(c.KeepImages, c.LinkValid)
+	}
+	if c.KeepRecords == 0 {
+		c.KeepRecords = 30 * 24 * time.Hour
+	}
+	if c.KeepImages < 0 || c.KeepRecords < 0 {
+		c.KeepRecords = -1
+	} else {
+		c.KeepRecords = max(c.KeepRecords, c.KeepImages)
+	}
 	return c
 }
 

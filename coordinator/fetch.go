@@ -31,6 +31,9 @@ func (s service) own(ctx context.Context, address string) (picture []byte, ours 
 	if err != nil {
 		return nil, false, nil
 	}
+	if picture, ours, err := s.c.ownKept(u); ours {
+		return picture, true, err
+	}
 	parts := strings.Split(strings.TrimPrefix(u.EscapedPath(), imagesPath), "/")
 	if !strings.HasPrefix(u.EscapedPath(), imagesPath) || len(parts) != 3 || parts[1] != "images" {
 		return nil, false, nil

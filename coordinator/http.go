@@ -32,6 +32,7 @@ func (c *coordinator) handler() http.Handler {
 	mux.HandleFunc("POST /easel/v1/keys", c.as(roleAdmin, c.createKey))
 	mux.HandleFunc("GET /easel/v1/keys", c.as(roleAdmin, c.listKeys))
 	mux.HandleFunc("DELETE /easel/v1/keys/{id}", c.as(roleAdmin, c.removeKey))
+	mux.HandleFunc("GET /easel/v1/pictures/{file}", c.showKept)
 	mux.HandleFunc("GET /easel/v1/webhooks/secret", c.as(roleClient, c.showWebhookSecret))
 	mux.HandleFunc("GET /easel/v1/usage", c.as(roleClient, c.showUsage))
 	mux.HandleFunc("GET /openapi/{file}", c.describe)

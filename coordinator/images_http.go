@@ -182,7 +182,7 @@ func (c *coordinator) showImage(w http.ResponseWriter, r *http.Request) {
 		c.answerMissing(w, r, job, index)
 		return
 	}
-	c.serveImage(w, r, record.attempt(), job.Images[i])
+	c.serveImage(w, r, job, job.Images[i])
 }
 
 // maySee checks the signature and, when that does not do, the key. The signature's error is the one
@@ -231,10 +231,10 @@ func errNoImage(r *http.Request) *api.Error {
 	return api.Errorf(api.CodeNotFound, "this job has no image %s", api.Quote(r.PathValue("index")))
 }
 
-func (c *coordinator) serveImage(w http.ResponseWriter, r *http.Request, at api.Attempt, image api.Image) {
-	file, err := c.artifacts.open(at, image.Index, image.SHA256)
-	if errors.Is(err, fs.ErrNotExist) { // the attempt ended between the record and here
-		writeError(w, errNoImage(r))
+func (c *coordinator) serveImage(w http.ResponseWriter, r *http.Request, job api.Job, image api.Image) {
+	file, err := c.artifacts.open(api.Attempt{Job: job.ID, Number: job.Attempt}, image.Index, image.SHA256)
+	if errors.Is(err, fs.ErrNotExist) {
+		writeStatus(w, http.StatusGone, c.imageGone(job, image.Index))
 		return
 	}
 	if err != nil {

@@ -31,6 +31,15 @@ func (c *coordinator) serve(ctx context.Context, listener net.Listener, tlsConfi
 		stopDispatching()
 		<-dispatched
 	}()
+	swept := make(chan struct{})
+	go func() {
+		defer close(swept)
+		c.sweeper().run(dispatching)
+	}()
+	defer func() {
+		stopDispatching()
+		<-swept
+	}()
 	delivered := make(chan struct{})
 	go func() {
 		defer close(delivered)

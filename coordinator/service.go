@@ -51,11 +51,6 @@ func (s service) Model(_ context.Context, dialect, name string) (dialect.Model, 
 	return s.c.offer(dialect, name)
 }
 
-// Keep implements dialect.Service.
-func (s service) Keep(context.Context, *http.Request, dialect.Caller, []byte) (string, error) {
-	return "", api.Errorf(api.CodeUnsupported, "pictures are not kept here")
-}
-
 // Submit implements dialect.Service.
 func (s service) Submit(ctx context.Context, who dialect.Caller, r dialect.Request) (api.Job, error) {
 	spec, err := s.c.plan(r.Dialect, r.Model, r.Job, randomSeed())

@@ -28,8 +28,8 @@ type KeyLimits struct {
 // DefaultKeyLimits are those of a client's key unless its making says otherwise.
 var DefaultKeyLimits = KeyLimits{RequestsPerMinute: 600, OpenJobs: 100}
 
-// A KeyRequest is the body of POST /easel/v1/keys. What is absent of a client's limits is as in
-// DefaultKeyLimits; an admin's key has none.
+// A KeyRequest is the body of POST /easel/v1/keys. Without limits a client's key has DefaultKeyLimits
+// and an admin's none; what given limits leave out is as in DefaultKeyLimits.
 type KeyRequest struct {
 	Name           string     `json:"name"`
 	Role           string     `json:"role,omitempty"` // "client" unless given

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -13,9 +14,8 @@ import (
 
 // createKey makes an API key. It is shown here and never again.
 func (c *coordinator) createKey(w http.ResponseWriter, r *http.Request, _ caller) {
-	limits := api.DefaultKeyLimits
-	request := api.KeyRequest{Limits: &limits}
-	if err := decodeRequest(w, r, maxRequest, &request); err != nil {
+	request, err := keyRequest(w, r)
+	if err != nil {
 		c.answer(w, r, nil, err)
 		return
 	}
@@ -43,6 +43,26 @@ func (c *coordinator) createKey(w http.ResponseWriter, r *http.Request, _ caller
 	writeJSON(w, http.StatusOK, shown)
 }
 
+// keyRequest reads a request for a key. What limits leave out is as in api.DefaultKeyLimits.
+func keyRequest(w http.ResponseWriter, r *http.Request) (api.KeyRequest, error) {
+	var body struct {
+		api.KeyRequest
+		Limits json.RawMessage `json:"limits"`
+	}
+	if err := decodeRequest(w, r, maxRequest, &body); err != nil {
+		return api.KeyRequest{}, err
+	}
+	if len(body.Limits) == 0 || string(body.Limits) == "null" {
+		return body.KeyRequest, nil
+	}
+	limits := api.DefaultKeyLimits
+	if err := decodeStrict(body.Limits, &limits); err != nil {
+		return api.KeyRequest{}, err
+	}
+	body.KeyRequest.Limits = &limits
+	return body.KeyRequest, nil
+}
+
 // newKey checks a request for a key.
 func (c *coordinator) newKey(r api.KeyRequest, now time.Time) (apiKey, error) {
 	var faults []api.Fault
@@ -59,12 +79,12 @@ func (c *coordinator) newKey(r api.KeyRequest, now time.Time) (apiKey, error) {
 	switch key.Role {
 	case "", roleClient:
 		key.Role, key.Limits = roleClient, api.DefaultKeyLimits
-		if r.Limits != nil {
-			key.Limits = *r.Limits
-		}
 	case roleAdmin:
 	default:
 		add("role", api.Quote(r.Role), "client or admin")
+	}
+	if r.Limits != nil {
+		key.Limits = *r.Limits
 	}
 	if names := c.vendors.names(); r.Dialect != "" && !slices.Contains(names, r.Dialect) {
 		add("dialect", api.Quote(r.Dialect), "one of "+strings.Join(names, ", "))

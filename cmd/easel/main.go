@@ -60,7 +60,7 @@ Exit codes: 0 done, 1 failed, 2 a wrong flag or request, 3 the coordinator canno
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	c.CompletionOptions.HiddenDefaultCmd = true
 	group(c)
-	c.AddCommand(demoCommand(), renderCommand(), generateCommand(), jobsCommand(), nodesCommand(),
+	c.AddCommand(demoCommand(), renderCommand(), generateCommand(), jobsCommand(), nodesCommand(), keysCommand(),
 		coordinatorCommand(), agentCommand(), versionCommand(), runtimeCommand(), probeCommand())
 	return c
 }
@@ -113,7 +113,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitFailed
 	case e.Code == api.CodeUnauthorized || e.Code == api.CodeForbidden:
 		return exitUnauthorized
-	case e.Code.Retryable() || e.Code == api.CodeInternal || e.Code == api.CodeCanceled || e.Code == api.CodeQuarantined:
+	case e.Code.Retryable() || e.Code == api.CodeRateLimited || e.Code == api.CodeQuotaExceeded || e.Code == api.CodeInternal || e.Code == api.CodeCanceled || e.Code == api.CodeQuarantined:
 		return exitFailed
 	}
 	return exitUsage

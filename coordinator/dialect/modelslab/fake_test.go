@@ -84,7 +84,7 @@ func (s *desk) Submit(_ context.Context, _ dialect.Caller, r dialect.Request) (a
 		return api.Job{}, err
 	}
 	s.requests = append(s.requests, r)
-	job := api.Job{ID: fmt.Sprintf("job%d", len(s.requests)), State: api.StateQueued, Spec: spec, CreatedAt: time.Unix(100, 0), UpdatedAt: time.Unix(100, 0)}
+	job := api.Job{ID: fmt.Sprintf("job%d", len(s.requests)), State: api.StateQueued, Spec: spec, AskedModel: r.Model, CreatedAt: time.Unix(100, 0), UpdatedAt: time.Unix(100, 0)}
 	s.jobs[r.Alias] = job
 	return job, nil
 }

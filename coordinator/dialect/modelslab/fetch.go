@@ -30,7 +30,7 @@ func (d *modelsLab) fetch(c *call) error {
 		return err
 	}
 	if job.State.Terminal() {
-		return d.finished(c, job, id, "", "")
+		return d.finished(c, job, id, "")
 	}
 	dialect.WriteJSON(c.w, http.StatusOK, notYet{
 		Status: "processing", Messege: tryAgain, Message: tryAgain, ID: id, ETA: max(1, d.eta(c.r.Context())), FutureLinks: d.links(c, job),

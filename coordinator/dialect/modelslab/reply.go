@@ -1,6 +1,7 @@
 package modelslab
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -101,25 +102,22 @@ type meta struct {
 	Output         []string `json:"output"` // addresses
 }
 
-// metaOf describes a job. The model is called as the client called it, where that is known.
-func metaOf(job api.Job, model string, id int64, links []string) meta {
+// metaOf describes a job. The model is called as the client called it.
+func metaOf(job api.Job, id int64, links []string) meta {
 	s := job.Spec
-	width, height := size(job)
+	width, height := s.FinishedSize()
 	names, strengths := make([]string, len(s.LoRAs)), make([]string, len(s.LoRAs))
 	for i, l := range s.LoRAs {
 		names[i], strengths[i] = l.Name, strconv.FormatFloat(l.Weight, 'g', -1, 64)
 	}
 	m := meta{
-		Prompt: s.Prompt, ModelID: s.Model, NegativePrompt: s.NegativePrompt, Scheduler: s.Scheduler,
+		Prompt: s.Prompt, ModelID: cmp.Or(job.AskedModel, s.Model), NegativePrompt: s.NegativePrompt, Scheduler: s.Scheduler,
 		SafetyChecker: yesNo(s.SafetyCheck), W: width, H: height, GuidanceScale: s.GuidanceScale, Seed: s.Seed,
 		Steps: s.Steps, Samples: s.N, FullURL: "no", Upscale: "no", Panorama: "no", SelfAttention: "no",
 		EnhancePrompt: "no", Tomesd: yesNo(s.TokenMerging > 0), Karras: yesNo(s.SchedulerOptions.SigmaSchedule == "karras"),
 		Algorithm: orNull(s.SchedulerOptions.Algorithm), ClipSkip: s.ClipSkip + 1,
 		LoRA: orNull(strings.Join(names, ",")), LoRAStrength: orNull(strings.Join(strengths, ",")), VAE: orNull(s.VAE),
 		OutDir: "out", FilePrefix: job.ID, ID: strconv.FormatInt(id, 10), Output: links,
-	}
-	if model != "" {
-		m.ModelID = model
 	}
 	if s.SafetyCheck {
 		m.SafetyType = orNull(safetyName(s.SafetyAction))
@@ -128,14 +126,6 @@ func metaOf(job api.Job, model string, id int64, links []string) meta {
 		m.Strength = &s.Strength
 	}
 	return m
-}
-
-// size is that of the images: of the finished ones, where there are some.
-func size(job api.Job) (width, height int) {
-	if len(job.Images) > 0 {
-		return job.Images[0].Width, job.Images[0].Height
-	}
-	return job.Spec.Width, job.Spec.Height
 }
 
 func yesNo(yes bool) string {
@@ -193,19 +183,19 @@ func (d *modelsLab) eta(ctx context.Context) float64 {
 func (d *modelsLab) reply(c *call, g generation, job api.Job, id int64) error {
 	tip := strings.Join(g.tips, "; ")
 	if job.State.Terminal() {
-		return d.finished(c, job, id, g.model, tip)
+		return d.finished(c, job, id, tip)
 	}
 	images := d.links(c, job)
 	dialect.WriteJSON(c.w, http.StatusOK, processing{
 		Status: "processing", Tip: tip, ETA: max(1, d.eta(c.r.Context())), Messege: fetchLater, Message: fetchLater,
 		FetchResult: d.fetchAddress(c, job, id), ID: id, Output: []string{}, FutureLinks: images,
-		Meta: metaOf(job, g.model, id, images),
+		Meta: metaOf(job, id, images),
 	})
 	return nil
 }
 
 // finished answers with a settled job.
-func (d *modelsLab) finished(c *call, job api.Job, id int64, model, tip string) error {
+func (d *modelsLab) finished(c *call, job api.Job, id int64, tip string) error {
 	if job.State != api.StateSucceeded {
 		text := reason(job)
 		dialect.WriteJSON(c.w, http.StatusOK, failed{Status: "failed", ID: id, Message: text, Messege: text, Output: []string{}})
@@ -213,9 +203,6 @@ func (d *modelsLab) finished(c *call, job api.Job, id int64, model, tip string) 
 	}
 	s := succeeded(job, id, d.links(c, job))
 	s.Tip = tip
-	if model != "" {
-		s.Meta.ModelID = model
-	}
 	reply := dialect.NewReply()
 	defer reply.Close()
 	if wantsBase64(id) {
@@ -232,7 +219,7 @@ func (d *modelsLab) finished(c *call, job api.Job, id int64, model, tip string) 
 func succeeded(job api.Job, id int64, images []string) success {
 	s := success{
 		Status: "success", GenerationTime: generationTime(job), ID: id, Output: images, ProxyLinks: images,
-		Meta: metaOf(job, "", id, images),
+		Meta: metaOf(job, id, images),
 	}
 	for _, image := range job.Images {
 		s.NSFW = s.NSFW || image.Flagged

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/easelgrid/easel/api"
 )
@@ -42,4 +43,26 @@ func (j *jobs) unalias(ctx context.Context, dialect, id string) (string, error) 
 		return "", fmt.Errorf("find alias: %w", err)
 	}
 	return have.Job, nil
+}
+
+// sweepAliases deletes the other ids of jobs that are no more, the oldest first.
+func (s *sweeper) sweepAliases(ctx context.Context, now time.Time) error {
+	if s.records < 0 {
+		return nil
+	}
+	var problems error
+	for e, err := range s.jobs.storage.aliases.oldest(ctx) {
+		if err != nil {
+			return errors.Join(problems, fmt.Errorf("sweep aliases: %w", err))
+		}
+		if made, ok := timeOf(e.value.Job); ok && now.Before(made.Add(s.records)) {
+			break
+		}
+		_, _, err := s.jobs.storage.jobs.load(ctx, e.value.Job)
+		if errors.Is(err, errMissing) {
+			err = s.jobs.storage.aliases.remove(ctx, e.key, e.revision)
+		}
+		problems = errors.Join(problems, err)
+	}
+	return problems
 }

@@ -57,7 +57,7 @@ func (s *sweeper) run(ctx context.Context) {
 }
 
 func (s *sweeper) sweep(ctx context.Context, now time.Time) (n swept, err error) {
-	return n, errors.Join(s.sweepImages(ctx, now, &n), s.sweepRecords(ctx, now, &n), s.sweepKept(ctx, now, &n))
+	return n, errors.Join(s.sweepImages(ctx, now, &n), s.sweepRecords(ctx, now, &n), s.sweepAliases(ctx, now), s.sweepKept(ctx, now, &n))
 }
 
 // sweepImages goes through the jobs that have images, the oldest first.

@@ -38,12 +38,17 @@ func (s service) own(ctx context.Context, address string) (picture []byte, ours 
 	if !strings.HasPrefix(u.EscapedPath(), imagesPath) || len(parts) != 3 || parts[1] != "images" {
 		return nil, false, nil
 	}
-	number, _, _ := strings.Cut(parts[2], ".")
+	id, name := parts[0], parts[2]
+	number, _, _ := strings.Cut(name, ".")
 	index, err := strconv.Atoi(number)
-	if err != nil || s.c.signer.check(parts[0], index, u.Query(), time.Now().Add(time.Second), time.Now()) != nil {
+	if err != nil {
+		return nil, false, nil
+	}
+	r, _, _, err := s.c.jobs.find(ctx, id)
+	if err != nil || s.c.signed(r, id, index, u.Query(), time.Now()) != nil {
 		return nil, false, nil // whoever may have signed it
 	}
-	file, _, err := s.Open(ctx, parts[0], index)
+	file, _, err := s.Open(ctx, id, index)
 	if err != nil {
 		return nil, true, err
 	}

@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -186,17 +187,10 @@ func (c *coordinator) showImage(w http.ResponseWriter, r *http.Request) {
 }
 
 // maySee checks the signature and, when that does not do, the key. The signature's error is the one
-// to tell when there is a signature. A link works as long after the job is settled as it does after
-// the job was submitted: until then there is nothing to fetch.
+// to tell when there is a signature.
 func (c *coordinator) maySee(r *http.Request, record record, id string, index int) error {
 	query := r.URL.Query()
-	var since time.Time
-	if record.Job.State.Terminal() {
-		since = record.Job.UpdatedAt
-	} else if record.Job.ID != "" {
-		since = time.Now()
-	}
-	signed := c.signer.check(id, index, query, since.Add(c.config.LinkValid), time.Now())
+	signed := c.signed(record, id, index, query, time.Now())
 	if signed == nil {
 		return nil
 	}
@@ -208,6 +202,18 @@ func (c *coordinator) maySee(r *http.Request, record record, id string, index in
 		return signed
 	}
 	return err
+}
+
+// signed checks the signature of a link to an image. It works as long after the job is settled as it does
+// after the job was submitted: until then there is nothing to fetch.
+func (c *coordinator) signed(record record, id string, index int, query url.Values, now time.Time) error {
+	var since time.Time
+	if record.Job.State.Terminal() {
+		since = record.Job.UpdatedAt
+	} else if record.Job.ID != "" {
+		since = now
+	}
+	return c.signer.check(id, index, query, since.Add(c.config.LinkValid), now)
 }
 
 // answerMissing says that there is no such image, not yet or not at all. A client that has the link

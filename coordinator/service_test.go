@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/easelgrid/easel/api"
 )
@@ -262,6 +263,57 @@ func TestCancelQueued(t *testing.T) {
 	for _, id := range []string{running, others} {
 		if state := w.job(id).State; state.Terminal() {
 			t.Errorf("job %s is %s", id, state)
+		}
+	}
+}
+
+func TestAliasesGoWithTheirJobs(t *testing.T) {
+	s, a := sharedStore(t)
+	j := newJobs(s, a, newLeases(time.Minute, time.Minute), discard, func() {})
+	const records = 30 * 24 * time.Hour
+	sweeper := &sweeper{jobs: j, artifacts: a, log: discard, images: records, records: records}
+	submit := func(alias string) string {
+		job, err := j.submit(t.Context(), submission{spec: api.ImageSpec{Model: "shapes", N: 1}, dialect: "first", alias: alias})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return job.ID
+	}
+	over, open := submit("over"), submit("open")
+	if _, err := j.change(t.Context(), over, func(r *record) error { return r.cancel() }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sweeper.sweep(t.Context(), time.Now().Add(2*records)); err != nil {
+		t.Fatal(err)
+	}
+	for alias, want := range map[string]string{"over": "", "open": open} {
+		if got, err := j.unalias(t.Context(), "first", alias); err != nil || got != want {
+			t.Errorf("%s is %q, %v, want %q", alias, got, err, want)
+		}
+	}
+}
+
+// A client may hand back what it was given, whatever host name it reached us by.
+func TestOwnLinksAreReadFromWhereTheyAre(t *testing.T) {
+	w := newWorld(t, withVendors, func(c *Config) { c.PublicURL = "http://images.invalid/" })
+	n := w.node()
+	link := decoded[plainReply](t, w.call("POST", "/v1/begin", `{"job":{"prompt":"a red circle","seed":3}}`)).Links[0]
+	if !strings.HasPrefix(link, "http://images.invalid/easel/v1/jobs/") {
+		t.Errorf("link %s", link)
+	}
+	a := n.assigned()
+	n.done(a)
+	n.settled(a.Attempt)
+	if got := w.call("POST", "/v1/fetch", link); got.status != 200 || !bytes.Equal(got.body, picture(3)) {
+		t.Errorf("its own: %d %.100s", got.status, got.body)
+	}
+	for name, address := range map[string]string{
+		"another signature": strings.Replace(link, "signature=", "signature=0", 1),
+		"our own address":   w.where.URL + "/healthz",
+		"a file":            "file:///etc/passwd",
+	} {
+		if got := w.call("POST", "/v1/fetch", address); got.status != 400 || !strings.HasPrefix(string(got.body), "first says invalid_request") {
+			t.Errorf("%s: %d %.100s", name, got.status, got.body)
 		}
 	}
 }

@@ -41,6 +41,7 @@ func (p *plain) Routes() []dialect.Route {
 		{Method: "DELETE", Path: "/v1/jobs", Prefix: p.prefix, Handle: p.clear},
 		{Method: "GET", Path: "/v1/models", Prefix: p.prefix, Handle: p.models},
 		{Method: "GET", Path: "/v1/models/{id...}", Prefix: p.prefix, Handle: p.model},
+		{Method: "POST", Path: "/v1/fetch", Prefix: p.prefix, Handle: p.fetch},
 		{Method: "POST", Path: "/v1/break", Prefix: p.prefix, Handle: func(http.ResponseWriter, *http.Request) { panic("broken") }},
 	}
 }
@@ -187,6 +188,16 @@ func (p *plain) clear(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, 200, n)
+}
+
+func (p *plain) fetch(w http.ResponseWriter, r *http.Request) {
+	address, _ := io.ReadAll(r.Body)
+	picture, err := p.s.Fetch(r.Context(), string(address))
+	if err != nil {
+		p.Fail(w, r, err)
+		return
+	}
+	w.Write(picture)
 }
 
 func (p *plain) models(w http.ResponseWriter, r *http.Request) {

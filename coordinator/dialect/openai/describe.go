@@ -66,7 +66,7 @@ func whole(least, most int) dialect.Schema {
 
 var (
 	boolean   = dialect.Schema{"type": "boolean"}
-	file      = dialect.Schema{"type": "string", "format": "binary"}
+	file      = dialect.Schema{"contentMediaType": "application/octet-stream"} // as OpenAPI 3.1 has files
 	size      = text("pattern", `^(auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})$`)
 	prompt    = text("minLength", 1, "maxLength", maxPrompt)
 	count     = dialect.Schema{"type": "integer"}

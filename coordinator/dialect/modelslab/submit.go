@@ -124,7 +124,11 @@ type fetchError struct {
 }
 
 func (e fetchError) Error() string {
-	return "got " + api.Quote(e.address) + ", want the address of a picture (Unable to fetch image from provided URL: " + e.err.Error() + ")"
+	got, want := api.Quote(e.address)+": "+e.err.Error(), "the address of a picture"
+	if told := api.AsError(e.err, api.CodeInternal); len(told.Faults) == 1 { // it names the address and the reason
+		got, want = told.Faults[0].Value, told.Faults[0].Limit
+	}
+	return "got " + got + ", want " + want + " (Unable to fetch image from provided URL)"
 }
 
 func notePicture(f *form, field string, err error) {

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -66,5 +67,9 @@ func (c *coordinator) notification(r record) ([]byte, error) {
 			}
 		}
 	}
-	return json.Marshal(body)
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false) // addresses have & in them
+	err := encoder.Encode(body)
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
 }

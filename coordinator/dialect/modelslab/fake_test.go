@@ -39,7 +39,6 @@ type desk struct {
 	requests []dialect.Request
 	jobs     map[string]api.Job // by alias
 	kept     []byte
-	fetched  []string
 	canceled int
 }
 
@@ -64,7 +63,6 @@ func (s *desk) Model(_ context.Context, _, name string) (dialect.Model, error) {
 }
 
 func (s *desk) Fetch(_ context.Context, address string) ([]byte, error) {
-	s.fetched = append(s.fetched, address)
 	if strings.Contains(address, "your-image-url") || strings.Contains(address, "10.0.0.1") {
 		return nil, api.Errorf(api.CodeInvalidRequest, "not a public address")
 	}

@@ -69,9 +69,10 @@ func (m *Model) asked(r api.JobRequest, served api.Model) (Size, bool) {
 		if err != nil {
 			return Size{}, false
 		}
-		size = Size{in.Width, in.Height}
-		if size.Width > api.MaxSide || size.Height > api.MaxSide {
-			size = within(size, api.MaxSide)
+		if size = (Size{in.Width, in.Height}); m.Upscale {
+			size = within(size, cmp.Or(m.Limits.Pixels, api.MaxSide*api.MaxSide))
+		} else if !makable(size, api.SizeStep) {
+			return Size{}, false // the nodes' default, then
 		}
 	}
 	if r.Width != nil {
@@ -84,18 +85,22 @@ func (m *Model) asked(r api.JobRequest, served api.Model) (Size, bool) {
 	return size, legal(size.Width) && legal(size.Height)
 }
 
-// within is the largest size of the same shape with sides of at most a length.
-func within(s Size, side int) Size {
-	scale := float64(side) / float64(max(s.Width, s.Height))
+// within is the size of a picture that nobody asked to be brought to another: its own, or the largest of
+// about its shape that there may be.
+func within(s Size, pixels int) Size {
+	scale := min(1, float64(api.MaxSide)/float64(max(s.Width, s.Height)), math.Sqrt(float64(pixels)/(float64(s.Width)*float64(s.Height))))
 	return Size{max(1, int(float64(s.Width)*scale)), max(1, int(float64(s.Height)*scale))}
+}
+
+func makable(s Size, step int) bool {
+	return s.Width >= api.MinSide && s.Height >= api.MinSide && s.Width%step == 0 && s.Height%step == 0
 }
 
 // sized asks for the size, or for one near the native size that is brought to it.
 func (m *Model) sized(r api.JobRequest, asked Size, served api.Model, step int) api.JobRequest {
 	native := Size{cmp.Or(m.Native.Width, served.Width), cmp.Or(m.Native.Height, served.Height)}
 	step = leastMultiple(step, api.SizeStep)
-	makable := asked.Width >= api.MinSide && asked.Height >= api.MinSide && asked.Width%step == 0 && asked.Height%step == 0
-	if !m.Upscale || makable && asked.Width*asked.Height <= native.Width*native.Height {
+	if !m.Upscale || makable(asked, step) && asked.Width*asked.Height <= native.Width*native.Height {
 		if len(r.InitImage) == 0 || r.Width != nil || r.Height != nil {
 			r.Width, r.Height = &asked.Width, &asked.Height
 		}

@@ -51,6 +51,7 @@ func TestSizes(t *testing.T) {
 		{"of no steps of 8", small, api.JobRequest{Width: to(100), Height: to(100)}, Size{128, 128}, Size{100, 100}},
 		{"impossible", small, api.JobRequest{Width: to(5000), Height: to(0)}, Size{5000, 0}, Size{}},
 		{"of a picture", small, api.JobRequest{InitImage: picture}, Size{184, 88}, Size{1000, 500}},
+		{"of a picture over the limit", &Model{Name: "m", Serves: "shapes", Upscale: true, Limits: Limits{Pixels: 125000}}, api.JobRequest{InitImage: picture}, Size{184, 88}, Size{500, 250}},
 		{"of the client's choice", small, api.JobRequest{Width: to(128), Height: to(128), OutputWidth: to(512), OutputHeight: to(512)}, Size{128, 128}, Size{512, 512}},
 		{"without upscale", plain, api.JobRequest{Width: to(1024), Height: to(1024)}, Size{1024, 1024}, Size{}},
 		{"of a picture without upscale", plain, api.JobRequest{InitImage: picture}, Size{}, Size{}},

@@ -27,6 +27,8 @@ type imageFlags struct {
 	output    string
 	printJSON bool
 
+	outWidth     int
+	outHeight    int
 	clipSkip     int
 	initFile     string
 	maskFile     string
@@ -50,6 +52,8 @@ func (f *imageFlags) register(set *pflag.FlagSet) {
 	set.Int64Var(&f.seed, "seed", 0, "seed of the first image; image i uses seed+i (random)")
 	set.IntVar(&f.width, "width", 0, "pixels, a multiple of 8 (the model's default)")
 	set.IntVar(&f.height, "height", 0, "pixels, a multiple of 8 (the model's default)")
+	set.IntVar(&f.outWidth, "output-width", 0, "pixels that the finished picture is brought to, with --output-height (as it is made)")
+	set.IntVar(&f.outHeight, "output-height", 0, "the same")
 	set.IntVar(&f.n, "n", 1, "number of images")
 	set.StringArrayVar(&f.loras, "lora", nil, "`NAME:WEIGHT`, weight from -4 to 4; may be repeated")
 	set.StringVarP(&f.output, "output", "o", "easel.png", "file to write, .png, .jpg or .webp; with --n, NAME-1.png, NAME-2.png, ...")
@@ -97,6 +101,8 @@ func (f *imageFlags) build() (api.JobRequest, error) {
 		"seed":     func() { r.Seed = &f.seed },
 		"n":        func() { r.N = &f.n },
 
+		"output-width":  func() { r.OutputWidth = &f.outWidth },
+		"output-height": func() { r.OutputHeight = &f.outHeight },
 		"strength":      func() { r.Strength = &f.strength },
 		"clip-skip":     func() { r.ClipSkip = &f.clipSkip },
 		"token-merging": func() { r.TokenMerging = &f.tokenMerging },

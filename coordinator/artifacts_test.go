@@ -23,7 +23,7 @@ import (
 // s3Bucket starts a real S3 server on a fresh directory, with one bucket, and returns the bucket's
 // address. It needs versitygw in the PATH, or its name in EASEL_VERSITYGW:
 //
-//	go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
+//	export EASEL_VERSITYGW=$(scripts/s3server)
 func s3Bucket(t *testing.T) string {
 	t.Helper()
 	program := os.Getenv("EASEL_VERSITYGW")
@@ -31,8 +31,11 @@ func s3Bucket(t *testing.T) string {
 		program = "versitygw"
 	}
 	program, err := exec.LookPath(program)
+	if err != nil && os.Getenv("CI") == "true" {
+		t.Fatal("there is no versitygw to test with: see scripts/s3server")
+	}
 	if err != nil {
-		t.Skip("there is no versitygw to test with: go install github.com/versity/versitygw/cmd/versitygw@v1.8.0")
+		t.Skip("not checked: there is no versitygw to test with, see scripts/s3server")
 	}
 	t.Setenv("AWS_ACCESS_KEY_ID", "easel")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "a secret of the test")

@@ -8,6 +8,7 @@
 //	fake:hang=N         silence from step N on, but cancel still works
 //	fake:ignore-cancel  cancel is ignored
 //	fake:flag           the safety checker objects
+//	fake:noise          a picture that does not compress
 //	fake:oom            an out-of-memory error
 //	fake:fail=N         an ordinary failure before step N
 package fake
@@ -15,11 +16,13 @@ package fake
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"image"
 	"image/color"
 	"math"
+	"math/rand/v2"
 	"os"
 	"strconv"
 	"strings"
@@ -99,6 +102,9 @@ func (r *Runtime) Generate(ctx context.Context, spec api.ImageSpec, inputs runne
 	for i := range spec.N {
 		seed := spec.Seed + int64(i)
 		picture := paint(spec, inputs, seed)
+		if o.noise {
+			picture = static(spec, seed)
+		}
 		if err := o.sample(ctx, i, spec.EffectiveSteps(), picture, sink); err != nil {
 			return runner.Made{}, err
 		}
@@ -121,7 +127,8 @@ func (r *Runtime) Generate(ctx context.Context, spec api.ImageSpec, inputs runne
 type orders struct {
 	stepTime                  time.Duration
 	crash, panics, hang, fail int
-	ignoreCancel, oom, flag   bool
+	ignoreCancel, oom         bool
+	flag, noise               bool
 }
 
 func parseOrders(prompt string) (orders, error) {
@@ -150,6 +157,8 @@ func parseOrders(prompt string) (orders, error) {
 			o.oom = true
 		case "flag":
 			o.flag = true
+		case "noise":
+			o.noise = true
 		default:
 			err = fmt.Errorf("unknown order")
 		}
@@ -213,6 +222,17 @@ func wait(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// static is a picture of random pixels, which is as large in a file as in memory.
+func static(spec api.ImageSpec, seed int64) image.Image {
+	picture := image.NewNRGBA(image.Rect(0, 0, spec.Width, spec.Height))
+	random := rand.NewChaCha8([32]byte(binary.BigEndian.AppendUint64(make([]byte, 24), uint64(seed))))
+	_, _ = random.Read(picture.Pix) // it never fails
+	for i := 3; i < len(picture.Pix); i += 4 {
+		picture.Pix[i] = 255
+	}
+	return picture
 }
 
 // paint draws a gradient whose colours follow from the seed, the prompt and the adapters.

@@ -37,6 +37,9 @@ func MakeWithin(ctx context.Context, limit time.Duration, s Service, who Caller,
 func WaitWithin(ctx context.Context, limit time.Duration, s Service, who Caller, job string) (api.Job, error) {
 	waiting, stop := context.WithTimeout(ctx, limit)
 	defer stop()
+	if _, ok := ctx.(patient); ok { // the deadline's context takes the client's word past the patient one
+		waiting = patient{waiting}
+	}
 	settled, err := s.Wait(waiting, job, nil)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		if err := s.Cancel(ctx, who, job); err != nil {

@@ -3,6 +3,7 @@ package dialect
 import (
 	"context"
 	"errors"
+	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,6 +60,18 @@ func TestMakeWithinEndsWithItsClient(t *testing.T) {
 	leave()
 	s := &endless{}
 	if _, err := MakeWithin(ctx, time.Minute, s, Caller{}, Request{}); !errors.Is(err, context.Canceled) || s.canceled != "" {
+		t.Errorf("got %v, and %q was canceled", err, s.canceled)
+	}
+}
+
+func TestWaitWithinLeavesTheJobOfAPatientRequest(t *testing.T) {
+	ctx, leave := context.WithCancel(t.Context())
+	r := httptest.NewRequestWithContext(ctx, "POST", "/", nil)
+	r.Header.Set("Idempotency-Key", "again")
+	leave()
+	s := &endless{}
+	// A wait that ends with context.Canceled cancels the job: see Service.
+	if _, err := WaitWithin(Patient(r), time.Minute, s, Caller{}, "slow"); !errors.Is(err, context.DeadlineExceeded) || s.canceled != "" {
 		t.Errorf("got %v, and %q was canceled", err, s.canceled)
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -126,6 +128,40 @@ func TestBrokenDialect(t *testing.T) {
 		t.Errorf("got %d %s", got.status, got.body)
 	}
 }
+
+func TestRequestsThatAreNotReadHaveATime(t *testing.T) {
+	v := &vendors{base: func(*http.Request) string { return "" }}
+	for name, c := range map[string]struct {
+		body   string
+		handle http.HandlerFunc
+		timed  bool
+	}{
+		"refused":     {"{}", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, true},
+		"not a word":  {"{}", func(http.ResponseWriter, *http.Request) {}, true},
+		"flushed":     {"{}", func(w http.ResponseWriter, _ *http.Request) { _ = http.NewResponseController(w).Flush() }, true},
+		"read":        {"{}", func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }, false},
+		"read, quiet": {"{}", func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }, false},
+		"no body":     {"", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := &timedReply{ResponseRecorder: httptest.NewRecorder()}
+			v.serving(nil, c.handle).ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader(c.body)))
+			if w.read.IsZero() == c.timed {
+				t.Errorf("reading ends at %v", w.read)
+			}
+		})
+	}
+}
+
+// timedReply is a reply that knows how long its request may be read.
+type timedReply struct {
+	*httptest.ResponseRecorder
+	read time.Time
+}
+
+func (w *timedReply) SetReadDeadline(at time.Time) error { w.read = at; return nil }
+
+func (w *timedReply) SetWriteDeadline(time.Time) error { return nil }
 
 func TestJobsOfOthersAreNotThere(t *testing.T) {
 	w := newWorld(t, withVendors)

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -176,10 +177,12 @@ func (v *vendors) serving(d dialect.Dialect, handle http.HandlerFunc) http.Handl
 		control := http.NewResponseController(w)
 		id := "req_" + randomHex(16)
 		out := &reply{ResponseWriter: w, control: control}
+		out.asked.ended = r.ContentLength == 0
 		out.Header().Set("X-Request-Id", id)
 		_ = control.SetWriteDeadline(time.Time{}) // each write has its own, and so has each read
 		_ = control.SetReadDeadline(time.Time{})
-		r.Body = &body{ReadCloser: http.MaxBytesReader(w, r.Body, maxJobRequest), control: control, last: time.Now().Add(transferTime)}
+		out.asked.ReadCloser, out.asked.control, out.asked.last = http.MaxBytesReader(w, r.Body, maxJobRequest), control, time.Now().Add(transferTime)
+		r.Body = &out.asked
 		defer func() {
 			problem := recover()
 			if problem == nil {
@@ -194,6 +197,7 @@ func (v *vendors) serving(d dialect.Dialect, handle http.HandlerFunc) http.Handl
 			d.Fail(out, r, api.Errorf(api.CodeInternal, "a defect of the coordinator, request %s", id))
 		}()
 		handle(out, r.WithContext(withBase(r.Context(), v.base(r))))
+		out.begin()
 	})
 }
 
@@ -201,16 +205,26 @@ func (v *vendors) serving(d dialect.Dialect, handle http.HandlerFunc) http.Handl
 type reply struct {
 	http.ResponseWriter
 	control *http.ResponseController
+	asked   body // of the request
 	began   bool
 }
 
-func (w *reply) WriteHeader(status int) {
+// begin is before the first of a reply. The server reads then what the handler left of the request, as
+// of one whose key is wrong, and has to have a time for it: its client may never send it.
+func (w *reply) begin() {
+	if !w.began && !w.asked.ended {
+		_ = w.control.SetReadDeadline(time.Now().Add(requestTime))
+	}
 	w.began = true
+}
+
+func (w *reply) WriteHeader(status int) {
+	w.begin()
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *reply) Write(b []byte) (int, error) {
-	w.began = true
+	w.begin()
 	_ = w.control.SetWriteDeadline(time.Now().Add(requestTime))
 	return w.ResponseWriter.Write(b)
 }
@@ -219,7 +233,7 @@ func (w *reply) Flush() { _ = w.FlushError() }
 
 // FlushError is what an http.ResponseController calls.
 func (w *reply) FlushError() error {
-	w.began = true
+	w.begin()
 	_ = w.control.SetWriteDeadline(time.Now().Add(requestTime))
 	return w.control.Flush()
 }
@@ -240,11 +254,13 @@ type body struct {
 	io.ReadCloser
 	control *http.ResponseController
 	last    time.Time
+	ended   bool
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	_ = b.control.SetReadDeadline(earlier(time.Now().Add(requestTime), b.last))
 	n, err := b.ReadCloser.Read(p)
+	b.ended = b.ended || errors.Is(err, io.EOF)
 	_ = b.control.SetReadDeadline(time.Time{})
 	return n, err
 }

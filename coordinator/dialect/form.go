@@ -38,12 +38,17 @@ func ReadForm(w http.ResponseWriter, r *http.Request) (*Form, error) {
 			Field: "Content-Type", Value: api.Quote(r.Header.Get("Content-Type")), Limit: "multipart/form-data with a boundary",
 		}})
 	}
-	reader := multipart.NewReader(http.MaxBytesReader(w, r.Body, MaxForm), parameters["boundary"])
+	body := http.MaxBytesReader(w, r.Body, MaxForm)
+	reader := multipart.NewReader(body, parameters["boundary"])
 	form := &Form{newObject(), map[string][][]byte{}}
 	form.Object.form, form.fields = true, map[string]json.RawMessage{}
 	for parts := 0; ; parts++ {
 		part, err := reader.NextPart()
 		if errors.Is(err, io.EOF) {
+			// To the body's own end: until then nobody sees that a client goes away.
+			if _, err := io.Copy(io.Discard, body); err != nil {
+				return nil, formError(err)
+			}
 			return form, nil
 		}
 		if err != nil {

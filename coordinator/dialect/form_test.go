@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"image"
 	"image/png"
+	"io"
 	"mime/multipart"
 	"net/http/httptest"
 	"strings"
@@ -72,6 +73,32 @@ func TestFormIsReadLikeJSON(t *testing.T) {
 	if err := form.Err(); err != nil {
 		t.Error(err)
 	}
+}
+
+// Only at the end of a request's body does a server begin to look whether the client is there.
+func TestFormIsReadToItsEnd(t *testing.T) {
+	const text = "--b\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\n1\r\n--b--\r\n"
+	for name, tail := range map[string]string{"end": "", "epilogue": strings.Repeat("more ", 10_000)} {
+		body := &ending{Reader: strings.NewReader(text + tail)}
+		r := httptest.NewRequest("POST", "/", body)
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+		form, err := ReadForm(httptest.NewRecorder(), r)
+		if err != nil || *form.Int("n", 1, 9) != 1 || !body.ended {
+			t.Errorf("%s: %v, ended is %v", name, err, body.ended)
+		}
+	}
+}
+
+// ending knows whether it was read to its end.
+type ending struct {
+	io.Reader
+	ended bool
+}
+
+func (e *ending) Read(b []byte) (int, error) {
+	n, err := e.Reader.Read(b)
+	e.ended = e.ended || err == io.EOF
+	return n, err
 }
 
 func TestFormFaults(t *testing.T) {

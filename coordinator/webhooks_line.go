@@ -93,13 +93,14 @@ func (l *deliveries) run(ctx context.Context, send func(context.Context, *delive
 	var group sync.WaitGroup
 	defer group.Wait()
 	for {
-		for _, d := range l.take(time.Now()) {
+		now := time.Now() // for both: what becomes due between them would wait for the next wake
+		for _, d := range l.take(now) {
 			group.Go(func() {
 				send(ctx, d)
 				l.finish(d)
 			})
 		}
-		timer := time.NewTimer(l.nap(time.Now()))
+		timer := time.NewTimer(l.nap(now))
 		select {
 		case <-ctx.Done():
 			timer.Stop()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/easelgrid/easel/api"
@@ -143,7 +144,8 @@ func (s *sweeper) sweepKept(ctx context.Context, now time.Time, n *swept) error 
 			return errors.Join(problems, fmt.Errorf("sweep pictures: %w", err))
 		}
 		for when, err := range s.artifacts.blobs.list(path.Join("pictures", owner)) {
-			until, ok := timeOf(when)
+			id, _, _ := strings.Cut(when, ".") // a file that is being written ends in .part
+			until, ok := timeOf(id)
 			if err == nil && ok && now.Before(until) {
 				break
 			}

@@ -224,6 +224,24 @@ func TestKeptPictures(t *testing.T) {
 	})
 }
 
+func TestPicturesThatComeInAreNotSwept(t *testing.T) {
+	s, a := sharedStore(t)
+	c := &coordinator{config: Config{}.withDefaults(), log: discard, storage: s, artifacts: a}
+	c.jobs = newJobs(s, a, newLeases(time.Minute, time.Minute), discard, func() {})
+	now := time.Now()
+	digest := hashHex(picture(1))
+	part := keptName("me", newJobID(now.Add(time.Hour))+".0123456789abcdef.part")
+	if _, err := a.store(t.Context(), part, digest, bytes.NewReader(picture(1))); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := c.sweeper().sweep(t.Context(), now); err != nil || n != (swept{}) {
+		t.Errorf("swept early: %+v, %v", n, err)
+	}
+	if n, err := c.sweeper().sweep(t.Context(), now.Add(2*time.Hour)); err != nil || n != (swept{pictures: 1}) { // what a sudden end left
+		t.Errorf("swept: %+v, %v", n, err)
+	}
+}
+
 func TestKeptPicturesOfAKeyAreLimited(t *testing.T) {
 	s, a := sharedStore(t)
 	c := &coordinator{config: Config{}.withDefaults(), log: discard, storage: s, artifacts: a, signer: signer{[]byte("secret")}}

@@ -330,6 +330,27 @@ func TestAliasesGoWithTheirJobs(t *testing.T) {
 }
 
 // A client may hand back what it was given, whatever host name it reached us by.
+func TestARefusedJobLeavesNoAlias(t *testing.T) {
+	s, a := sharedStore(t)
+	j := newJobs(s, a, newLeases(time.Minute, time.Minute), discard, func() {})
+	over := &api.Error{Code: api.CodeQuotaExceeded, Message: "over"}
+	order := submission{spec: api.ImageSpec{Model: "shapes", N: 1}, dialect: "first", alias: "7", admit: func() error { return over }}
+	if _, err := j.submit(t.Context(), order); err != over {
+		t.Fatalf("got %v", err)
+	}
+	if id, err := j.unalias(t.Context(), "first", "7"); id != "" || err != nil {
+		t.Errorf("the alias is of %q, %v", id, err)
+	}
+	order.admit = func() error { return nil }
+	job, err := j.submit(t.Context(), order)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id, err := j.unalias(t.Context(), "first", "7"); id != job.ID || err != nil {
+		t.Errorf("the alias is of %q, %v", id, err)
+	}
+}
+
 func TestOwnLinksAreReadFromWhereTheyAre(t *testing.T) {
 	w := newWorld(t, withVendors, func(c *Config) { c.PublicURL = "http://images.invalid/" })
 	n := w.node()

@@ -84,9 +84,6 @@ func (j *jobs) submit(ctx context.Context, s submission) (api.Job, error) {
 		}
 	}
 	defer j.lock(id)()
-	if err := j.makeAlias(ctx, s.dialect, s.alias, id); err != nil {
-		return api.Job{}, err
-	}
 	r, revision, err := j.recorded(ctx, id, now, s)
 	if err != nil {
 		return api.Job{}, err
@@ -107,15 +104,18 @@ func (j *jobs) submit(ctx context.Context, s submission) (api.Job, error) {
 func (j *jobs) recorded(ctx context.Context, id string, now time.Time, s submission) (record, uint64, error) {
 	r, revision, err := j.storage.jobs.load(ctx, id)
 	if err == nil {
-		return r, revision, nil
+		return r, revision, j.makeAlias(ctx, s.dialect, s.alias, id)
 	}
 	if !errors.Is(err, errMissing) {
 		return r, 0, fmt.Errorf("record job: %w", err)
 	}
-	if s.admit != nil {
+	if s.admit != nil { // before the alias, which stays: whoever is over a limit may ask often
 		if err := s.admit(); err != nil {
 			return r, 0, err
 		}
+	}
+	if err := j.makeAlias(ctx, s.dialect, s.alias, id); err != nil {
+		return r, 0, err
 	}
 	if err := j.keepInputs(ctx, id, s.pictures); err != nil {
 		return r, 0, err

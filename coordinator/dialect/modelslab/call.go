@@ -24,7 +24,12 @@ type call struct {
 
 // read takes the body in, which has the key; a bearer token stands in for it.
 func (d *modelsLab) read(w http.ResponseWriter, r *http.Request, under string) (*call, error) {
-	body, err := readBody(w, r)
+	visit, err := d.admit(w, r)
+	if err != nil {
+		return nil, err
+	}
+	defer visit.leave()
+	body, err := readBody(visit.body, r.Header.Get("Content-Type"))
 	if err != nil {
 		return nil, err
 	}
@@ -38,9 +43,11 @@ func (d *modelsLab) read(w http.ResponseWriter, r *http.Request, under string) (
 	if key == "" {
 		return nil, api.Errorf(api.CodeUnauthorized, keyMissing)
 	}
-	who, err := d.service.Caller(r.Context(), key)
-	if err != nil {
-		return nil, err
+	who := visit.who
+	if key != visit.key {
+		if who, err = d.service.Caller(r.Context(), key); err != nil {
+			return nil, err
+		}
 	}
 	return &call{w: w, r: r, body: body, who: who, under: under}, nil
 }
@@ -50,8 +57,8 @@ type form struct{ *dialect.Object }
 
 // readBody reads JSON, whatever the content type says: curl says something else unless told. A form,
 // as some older clients send, is read as an object of strings, and no body as an empty one.
-func readBody(w http.ResponseWriter, r *http.Request) (*form, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, dialect.MaxBody))
+func readBody(from io.Reader, kind string) (*form, error) {
+	body, err := io.ReadAll(from)
 	if _, over := errors.AsType[*http.MaxBytesError](err); over {
 		return nil, api.Errorf(api.CodeTooLarge, "body: got more than %d bytes, want at most %d", dialect.MaxBody, dialect.MaxBody)
 	}
@@ -61,7 +68,7 @@ func readBody(w http.ResponseWriter, r *http.Request) (*form, error) {
 	body = bytes.TrimSpace(body)
 	if len(body) == 0 {
 		body = []byte("{}")
-	} else if body[0] != '{' && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+	} else if body[0] != '{' && strings.HasPrefix(kind, "application/x-www-form-urlencoded") {
 		body = formAsJSON(body)
 	}
 	o, err := dialect.ParseObject(body)

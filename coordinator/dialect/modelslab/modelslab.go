@@ -29,14 +29,15 @@ const patience = 10 * time.Second
 
 // modelsLab is the dialect.
 type modelsLab struct {
-	service  dialect.Service
-	patience time.Duration
-	ids      *ids
+	service   dialect.Service
+	patience  time.Duration
+	ids       *ids
+	strangers chan struct{} // holds a token for each large request that is read before its key
 }
 
 // New makes the dialect.
 func New(s dialect.Service) dialect.Dialect {
-	return &modelsLab{service: s, patience: patience, ids: &ids{now: time.Now}}
+	return &modelsLab{service: s, patience: patience, ids: &ids{now: time.Now}, strangers: make(chan struct{}, strangersAtOnce)}
 }
 
 func (d *modelsLab) Name() string { return Name }

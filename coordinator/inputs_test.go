@@ -90,6 +90,34 @@ func TestPicturesOfNoJobGoAtTheNextStart(t *testing.T) {
 	}
 }
 
+// A sudden end between a job's record and its place in line leaves a job that only its client's next
+// request gives one, and a start in between sweeps its pictures.
+func TestARepeatedRequestBringsItsPicturesAgain(t *testing.T) {
+	s, a := sharedStore(t)
+	j := newJobs(s, a, newLeases(time.Minute, time.Minute), discard, func() {})
+	order := submission{spec: api.ImageSpec{Model: "shapes", N: 1}, pictures: [][]byte{picture(7)}, key: &replayKey{"again", "digest"}}
+	job, err := j.submit(t.Context(), order)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, place, err := s.queue.load(t.Context(), job.ID)
+	if err != nil || s.queue.remove(t.Context(), job.ID, place) != nil {
+		t.Fatal(err)
+	}
+	j = newJobs(s, a, newLeases(time.Minute, time.Minute), discard, func() {})
+	if err := j.load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := j.submit(t.Context(), order); err != nil || again.ID != job.ID {
+		t.Fatalf("%s, %v, want job %s", again.ID, err, job.ID)
+	}
+	file, err := a.openInput(job.ID, hashHex(picture(7)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file.Close()
+}
+
 // timedWriter remembers how long a handler gives its client.
 type timedWriter struct {
 	*httptest.ResponseRecorder

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -104,7 +105,10 @@ func (j *jobs) submit(ctx context.Context, s submission) (api.Job, error) {
 func (j *jobs) recorded(ctx context.Context, id string, now time.Time, s submission) (record, uint64, error) {
 	r, revision, err := j.storage.jobs.load(ctx, id)
 	if err == nil {
-		return r, revision, j.makeAlias(ctx, s.dialect, s.alias, id)
+		if !r.Job.State.Terminal() && !j.placed(id) { // a start since then swept what came with it
+			err = j.keepInputs(ctx, id, s.pictures)
+		}
+		return r, revision, cmp.Or(err, j.makeAlias(ctx, s.dialect, s.alias, id))
 	}
 	if !errors.Is(err, errMissing) {
 		return r, 0, fmt.Errorf("record job: %w", err)
@@ -180,12 +184,16 @@ func (j *jobs) reserve(ctx context.Context, id string, key replayKey) (string, e
 // errReplayConflict answers a second request with an Idempotency-Key and another body.
 var errReplayConflict = &api.Error{Code: api.CodeConflict, Message: "Idempotency-Key: it was used within 24 h for a request with another body, want a new key"}
 
+// placed reports whether the job is in line or being made.
+func (j *jobs) placed(id string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.open[id] != nil
+}
+
 // enqueue gives the job its place in line if it is not settled and has none.
 func (j *jobs) enqueue(ctx context.Context, r record, revision uint64) error {
-	j.mu.Lock()
-	_, placed := j.open[r.Job.ID]
-	j.mu.Unlock()
-	if placed || r.Job.State.Terminal() {
+	if j.placed(r.Job.ID) || r.Job.State.Terminal() {
 		return nil
 	}
 	order, err := j.storage.queue.create(ctx, r.Job.ID, place{Since: r.Job.CreatedAt})

@@ -144,24 +144,14 @@ func TestRequestsThatAreNotReadHaveATime(t *testing.T) {
 		"no body":     {"", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := &timedReply{ResponseRecorder: httptest.NewRecorder()}
+			w := &timedWriter{ResponseRecorder: httptest.NewRecorder()}
 			v.serving(nil, c.handle).ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader(c.body)))
-			if w.read.IsZero() == c.timed {
-				t.Errorf("reading ends at %v", w.read)
+			if w.read.IsZero() == c.timed || !w.write.IsZero() && c.timed && !w.read.Before(w.write) {
+				t.Errorf("reading ends at %v, writing at %v", w.read, w.write)
 			}
 		})
 	}
 }
-
-// timedReply is a reply that knows how long its request may be read.
-type timedReply struct {
-	*httptest.ResponseRecorder
-	read time.Time
-}
-
-func (w *timedReply) SetReadDeadline(at time.Time) error { w.read = at; return nil }
-
-func (w *timedReply) SetWriteDeadline(time.Time) error { return nil }
 
 func TestJobsOfOthersAreNotThere(t *testing.T) {
 	w := newWorld(t, withVendors)

@@ -213,7 +213,7 @@ type reply struct {
 // of one whose key is wrong, and has to have a time for it: its client may never send it.
 func (w *reply) begin() {
 	if !w.began && !w.asked.ended {
-		_ = w.control.SetReadDeadline(time.Now().Add(requestTime))
+		_ = w.control.SetReadDeadline(time.Now().Add(requestTime / 2)) // the reply itself comes after that
 	}
 	w.began = true
 }

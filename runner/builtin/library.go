@@ -124,6 +124,8 @@ func findLoRAs(files fs.FS) ([]loraFile, error) {
 
 // notes is easel.json in a model's directory: what the other files do not say.
 type notes struct {
+	Width             int                              `json:"width"`
+	Height            int                              `json:"height"`
 	Steps             int                              `json:"steps"`
 	GuidanceScale     float64                          `json:"guidance_scale"`
 	Scheduler         string                           `json:"scheduler"`
@@ -135,7 +137,7 @@ type notes struct {
 // describe fills in what a request to the model has to know: from easel.json, where there is one, and from
 // the text encoder's configuration.
 func describe(files fs.FS, m *api.Model) error {
-	n := notes{Steps: m.Steps, GuidanceScale: m.GuidanceScale, Scheduler: m.Scheduler}
+	n := notes{Width: m.Width, Height: m.Height, Steps: m.Steps, GuidanceScale: m.GuidanceScale, Scheduler: m.Scheduler}
 	body, err := fs.ReadFile(files, "easel.json")
 	if err == nil {
 		decoder := json.NewDecoder(bytes.NewReader(body))
@@ -153,6 +155,7 @@ func describe(files fs.FS, m *api.Model) error {
 	if body, err := fs.ReadFile(files, "text_encoder/config.json"); err == nil {
 		_ = json.Unmarshal(body, &text)
 	}
+	m.Width, m.Height = n.Width, n.Height
 	m.Steps, m.GuidanceScale, m.Scheduler, m.SchedulerDefaults = n.Steps, n.GuidanceScale, n.Scheduler, n.SchedulerDefaults
 	m.ClosedVocabulary, m.PlainBackground, m.TextLayers = n.ClosedVocabulary, n.PlainBackground, text.Layers
 	return nil

@@ -74,6 +74,12 @@ func (s ImageSpec) FinishedSize() (width, height int) {
 	return cmp.Or(s.OutputWidth, s.Width), cmp.Or(s.OutputHeight, s.Height)
 }
 
+// MegapixelSteps is the work of a job: steps * width * height / 2^20, summed over images, in the size
+// they are made.
+func (s ImageSpec) MegapixelSteps() float64 {
+	return float64(s.EffectiveSteps()) * float64(s.Width) * float64(s.Height) / (1 << 20) * float64(s.N)
+}
+
 // A Mode is a way to use the init image that its presence alone does not tell.
 type Mode string
 
@@ -156,6 +162,13 @@ type Job struct {
 	Webhook   *Delivery `json:"webhook,omitempty"` // where the request named one
 	// AskedModel is what a client of a dialect called the model; the spec has the nodes' name for it.
 	AskedModel string `json:"asked_model,omitempty"`
+}
+
+// A Webhook is the address that the end of a job is reported to.
+type Webhook struct {
+	URL     string
+	TrackID string // the client's own name for the request, which comes back with the report
+	ID      string // what clients of the dialect call the job: an alias, or else the job's own id
 }
 
 // A Delivery is what became of a job's webhook.

@@ -90,16 +90,22 @@ const (
 
 // A Node is what admins see of one machine.
 type Node struct {
-	ID          string    `json:"id"`
-	Connected   bool      `json:"connected"`
-	Draining    bool      `json:"draining"`
-	Version     string    `json:"version"` // of the agent
-	Host        Host      `json:"host"`
-	Devices     []Device  `json:"devices"`
-	Runtimes    []Runtime `json:"runtimes"`
-	Slots       int       `json:"slots"`
-	Busy        []Attempt `json:"busy"`
-	JoinedAt    time.Time `json:"joined_at"`
-	LastSeen    time.Time `json:"last_seen"`
-	Disconnects string    `json:"disconnect_reason,omitempty"` // of the last session
+	ID               string    `json:"id"`
+	Connected        bool      `json:"connected"`
+	Draining         bool      `json:"draining"`
+	Version          string    `json:"version"` // of the agent
+	Host             Host      `json:"host"`
+	Devices          []Device  `json:"devices"`
+	Runtimes         []Runtime `json:"runtimes"`
+	Slots            int       `json:"slots"`
+	Busy             []Attempt `json:"busy"`
+	JoinedAt         time.Time `json:"joined_at"`
+	LastSeen         time.Time `json:"last_seen"`
+	DisconnectReason string    `json:"disconnect_reason,omitempty"` // of the last session
+}
+
+// A JoinToken lets one node join, once. It is shown when it is made and never again.
+type JoinToken struct {
+	Token     string    `json:"token"`
+	ExpiresAt time.Time `json:"expires_at"`
 }

@@ -1,4 +1,7 @@
-package coordinator
+// Package store keeps records: values by key in buckets, changed by compare-and-set. It owns how they are
+// made durable, and knows nothing of what they are. Today that is JetStream, embedded in this process or
+// of an external server; nothing above this room knows which.
+package store
 
 import (
 	"context"
@@ -12,33 +15,45 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// storage is the embedded JetStream server and its buckets.
-//
-// The durable queue is a bucket of open jobs and not a work-queue stream. Acknowledgements of a
-// stream are not fenced: one that comes after a redelivery still deletes the message, so a record
-// with compare-and-set is needed anyway, and then two things would hold the truth. Here the record
-// is the truth, the queue entry says only that the job is not settled yet and where it stands, the
-// queue in memory is rebuilt from both, and a start costs the open jobs and not the history.
-type storage struct {
-	server *server.Server
-	client *nats.Conn
-
-	jobs        bucket[record]
-	queue       bucket[place]
-	idempotency bucket[replay]
-	aliases     bucket[alias]
-	ledger      bucket[ledgerDay]
-	nodes       bucket[nodeRecord]
-	tokens      bucket[joinToken]
-	keys        bucket[apiKey]
-	webhooks    bucket[dueWebhook]
+// A Store holds buckets, which [Open] opens.
+type Store struct {
+	embedded *server.Server // nil for an external one
+	client   *nats.Conn
+	js       jetstream.JetStream
 }
 
-// idempotencyKept is how long an Idempotency-Key gives the same job.
-const idempotencyKept = 24 * time.Hour
+// Embedded starts JetStream in dir/jetstream. Every write is synced before it is answered. The directory
+// has to be locked by the caller: JetStream does not notice a second server on it.
+func Embedded(ctx context.Context, dir string, log *slog.Logger) (*Store, error) {
+	srv, err := startServer(dir, log)
+	if err != nil {
+		return nil, err
+	}
+	client, err := nats.Connect("", nats.InProcessServer(srv), nats.MaxReconnects(-1))
+	if err != nil {
+		stopServer(srv)
+		return nil, fmt.Errorf("connect to jetstream: %w", err)
+	}
+	s, err := Over(client)
+	if err != nil {
+		client.Close()
+		stopServer(srv)
+		return nil, err
+	}
+	s.embedded = srv
+	return s, nil
+}
 
-// openStorage starts JetStream in dir/jetstream. Every write is synced before it is answered.
-func openStorage(ctx context.Context, dir string, log *slog.Logger) (*storage, error) {
+// Over is a store of the server behind a connection, which belongs to the store from here on.
+func Over(client *nats.Conn) (*Store, error) {
+	js, err := jetstream.New(client)
+	if err != nil {
+		return nil, fmt.Errorf("open jetstream: %w", err)
+	}
+	return &Store{client: client, js: js}, nil
+}
+
+func startServer(dir string, log *slog.Logger) (*server.Server, error) {
 	options := &server.Options{
 		ServerName: "easel-coordinator",
 		DontListen: true, // the only connection is in process
@@ -56,58 +71,42 @@ func openStorage(ctx context.Context, dir string, log *slog.Logger) (*storage, e
 	}
 	srv.SetLogger(natsLog{log}, false, false)
 	srv.Start()
-	s := &storage{server: srv}
 	if !srv.ReadyForConnections(30 * time.Second) {
-		s.close()
+		stopServer(srv)
 		return nil, errors.New("start jetstream: not ready after 30 s")
 	}
-	if s.client, err = nats.Connect("", nats.InProcessServer(srv), nats.MaxReconnects(-1)); err != nil {
-		s.close()
-		return nil, fmt.Errorf("connect to jetstream: %w", err)
-	}
-	if err := s.openBuckets(ctx); err != nil {
-		s.close()
-		return nil, err
-	}
-	return s, nil
+	return srv, nil
 }
 
-func (s *storage) openBuckets(ctx context.Context) error {
-	js, err := jetstream.New(s.client)
-	if err != nil {
-		return fmt.Errorf("open jetstream: %w", err)
-	}
-	return errors.Join(
-		s.jobs.open(ctx, js, "jobs", 0),
-		s.queue.open(ctx, js, "queue", 0),
-		s.idempotency.open(ctx, js, "idempotency", idempotencyKept),
-		s.aliases.open(ctx, js, "aliases", 0),
-		s.ledger.open(ctx, js, "ledger", 0),
-		s.nodes.open(ctx, js, "nodes", 0),
-		s.tokens.open(ctx, js, "tokens", 0),
-		s.keys.open(ctx, js, "keys", 0),
-		s.webhooks.open(ctx, js, "webhooks", 0),
-	)
+func stopServer(srv *server.Server) {
+	srv.Shutdown()
+	srv.WaitForShutdown()
 }
 
-// healthy reports whether JetStream takes writes. After an input/output error it does not until it
-// is started again.
-func (s *storage) healthy() error {
-	if status := s.server.Healthz(nil); status.Status != "ok" {
+// Healthy reports why writes are not taken, nil when they are. After an input or output error the embedded
+// JetStream takes none until it is started again.
+func (s *Store) Healthy() error {
+	if !s.client.IsConnected() {
+		return fmt.Errorf("jetstream: the connection is %s", s.client.Status())
+	}
+	if s.embedded == nil {
+		return nil
+	}
+	if status := s.embedded.Healthz(nil); status.Status != "ok" {
 		return fmt.Errorf("jetstream: %s", status.Error)
 	}
 	return nil
 }
 
-func (s *storage) close() {
-	if s.client != nil {
-		s.client.Close()
+// Close ends the connection, and the server where it is embedded.
+func (s *Store) Close() {
+	s.client.Close()
+	if s.embedded != nil {
+		stopServer(s.embedded)
 	}
-	s.server.Shutdown()
-	s.server.WaitForShutdown()
 }
 
-// natsLog passes on what the server says when something is wrong; its ordinary words are noise.
+// natsLog passes on the server's warnings and errors; its notices are left out.
 type natsLog struct{ log *slog.Logger }
 
 func (l natsLog) Noticef(string, ...any) {}

@@ -1,125 +1,22 @@
-package coordinator
+package artifact_test
 
 import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
-	"net"
-	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/artifact"
+	"github.com/easelgrid/easel/coordinator/artifact/artifacttest"
+	"github.com/easelgrid/easel/internal/ident"
 )
-
-// s3Bucket starts a real S3 server on a fresh directory, with one bucket, and returns the bucket's
-// address. It needs versitygw in the PATH, or its name in EASEL_VERSITYGW:
-//
-//	export EASEL_VERSITYGW=$(scripts/s3server)
-func s3Bucket(t *testing.T) string {
-	t.Helper()
-	program := os.Getenv("EASEL_VERSITYGW")
-	if program == "" {
-		program = "versitygw"
-	}
-	program, err := exec.LookPath(program)
-	if err != nil && os.Getenv("CI") == "true" {
-		t.Fatal("there is no versitygw to test with: see scripts/s3server")
-	}
-	if err != nil {
-		t.Skip("not checked: there is no versitygw to test with, see scripts/s3server")
-	}
-	t.Setenv("AWS_ACCESS_KEY_ID", "easel")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "a secret of the test")
-	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
-	dir := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(dir, "data", "pictures"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	at := freeAddress(t)
-	sidecar := filepath.Join(dir, "sidecar")
-	if err := os.Mkdir(sidecar, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	log := new(bytes.Buffer)
-	server := exec.Command(program, "--access", "easel", "--secret", "a secret of the test", "--port", at, "--quiet",
-		"posix", "--sidecar", sidecar, filepath.Join(dir, "data"))
-	server.Stdout, server.Stderr = log, log
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Wait() }()
-	t.Cleanup(func() {
-		server.Process.Kill()
-		<-ended
-	})
-	for { // until it answers at all
-		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("the S3 server ended: %v\n%s", err, log)
-		default:
-		}
-		if response, err := http.Get("http://" + at + "/"); err == nil {
-			response.Body.Close()
-			break
-		}
-	}
-	return "s3://pictures?" + url.Values{
-		"endpoint": {"http://" + at}, "region": {"us-east-1"}, "s3ForcePathStyle": {"true"}, "prefix": {"easel/"},
-	}.Encode()
-}
-
-// freeAddress is one that nobody listened on a moment ago.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// eachBlobs runs a test over both kinds of blobs, with the address to open them by.
-func eachBlobs(t *testing.T, test func(t *testing.T, where string)) {
-	t.Run("directory", func(t *testing.T) { test(t, filepath.Join(t.TempDir(), "artifacts")) })
-	t.Run("s3", func(t *testing.T) { test(t, s3Bucket(t)) })
-}
-
-func opened(t *testing.T, where string) *artifacts {
-	t.Helper()
-	a, err := openArtifacts(t.Context(), where)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { a.close() })
-	return a
-}
-
-func listed(t *testing.T, a *artifacts, dir string) string {
-	t.Helper()
-	var names []string
-	for name, err := range a.blobs.list(dir) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		names = append(names, name)
-	}
-	if !slices.IsSorted(names) {
-		t.Errorf("not in order: %v", names)
-	}
-	return strings.Join(names, " ")
-}
 
 // failing gives some bytes and then an error.
 type failing struct{ err error }
@@ -127,19 +24,19 @@ type failing struct{ err error }
 func (f failing) Read(b []byte) (int, error) { return 0, f.err }
 
 func TestArtifacts(t *testing.T) {
-	eachBlobs(t, func(t *testing.T, where string) {
-		a := opened(t, where)
+	artifacttest.Each(t, func(t *testing.T, where string) {
+		a := artifacttest.Open(t, where)
 		at := api.Attempt{Job: "j", Number: 1}
-		body := bytes.Repeat([]byte("0123456789"), s3Part/10*2+7) // three parts of an upload
-		digest := hashHex(body)
+		body := bytes.Repeat([]byte("0123456789"), artifact.S3Part/10*2+7) // three parts of an upload
+		digest := ident.Digest(body)
 
-		if size, err := a.put(t.Context(), at, 0, digest, bytes.NewReader(body)); err != nil || size != int64(len(body)) {
+		if size, err := a.PutImage(t.Context(), at, 0, digest, bytes.NewReader(body)); err != nil || size != int64(len(body)) {
 			t.Fatalf("put: %d, %v", size, err)
 		}
-		if _, err := a.put(t.Context(), at, 0, digest, bytes.NewReader(body)); err != nil {
+		if _, err := a.PutImage(t.Context(), at, 0, digest, bytes.NewReader(body)); err != nil {
 			t.Errorf("put again: %v", err)
 		}
-		file, err := a.open(at, 0, digest)
+		file, err := a.OpenImage(at, 0, digest)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,28 +69,28 @@ func TestArtifacts(t *testing.T) {
 				body io.Reader
 				want error
 			}{
-				{"another digest", t.Context(), bytes.NewReader(small), errDigest},
-				{"another digest, long", t.Context(), bytes.NewReader(append(body, 'x')), errDigest},
-				{"half", t.Context(), io.MultiReader(bytes.NewReader(body[:s3Part+1]), failing{broken}), broken},
+				{"another digest", t.Context(), bytes.NewReader(small), artifact.ErrDigest},
+				{"another digest, long", t.Context(), bytes.NewReader(append(body, 'x')), artifact.ErrDigest},
+				{"half", t.Context(), io.MultiReader(bytes.NewReader(body[:artifact.S3Part+1]), failing{broken}), broken},
 				{"nobody waits for it", ctx, bytes.NewReader(body), context.Canceled},
 			} {
-				if _, err := a.put(c.ctx, at, 10+i, digest, c.body); !errors.Is(err, c.want) {
+				if _, err := a.PutImage(c.ctx, at, 10+i, digest, c.body); !errors.Is(err, c.want) {
 					t.Errorf("%s: %v, want %v", c.name, err, c.want)
 				}
-				if _, err := a.open(at, 10+i, digest); !errors.Is(err, fs.ErrNotExist) {
+				if _, err := a.OpenImage(at, 10+i, digest); !errors.Is(err, fs.ErrNotExist) {
 					t.Errorf("%s: open: %v", c.name, err)
 				}
 			}
-			if got := listed(t, a, "j/1"); got != "0."+digest {
+			if got := a.Listed(t, "j/1"); got != "0."+digest {
 				t.Errorf("there is %s", got)
 			}
 		})
 		t.Run("names that are none", func(t *testing.T) {
 			for _, job := range []string{"../out", "a/../../out", "/out", ""} {
-				if _, err := a.put(t.Context(), api.Attempt{Job: job, Number: 1}, 0, digest, bytes.NewReader(body)); err == nil && job != "" {
+				if _, err := a.PutImage(t.Context(), api.Attempt{Job: job, Number: 1}, 0, digest, bytes.NewReader(body)); err == nil && job != "" {
 					t.Errorf("stored for job %q", job)
 				}
-				if _, err := a.open(api.Attempt{Job: job, Number: 7}, 0, digest); err == nil {
+				if _, err := a.OpenImage(api.Attempt{Job: job, Number: 7}, 0, digest); err == nil {
 					t.Errorf("opened for job %q", job)
 				}
 			}
@@ -202,54 +99,54 @@ func TestArtifacts(t *testing.T) {
 			one := []byte("x")
 			for number := 1; number <= 3; number++ {
 				for index := range 2 {
-					if _, err := a.put(t.Context(), api.Attempt{Job: "k", Number: number}, index, hashHex(one), bytes.NewReader(one)); err != nil {
+					if _, err := a.PutImage(t.Context(), api.Attempt{Job: "k", Number: number}, index, ident.Digest(one), bytes.NewReader(one)); err != nil {
 						t.Fatal(err)
 					}
 				}
 			}
-			if err := a.keepOnly(api.Attempt{Job: "k", Number: 2}); err != nil {
+			if err := a.KeepOnly(api.Attempt{Job: "k", Number: 2}); err != nil {
 				t.Error(err)
 			}
-			if got := listed(t, a, "k"); got != "2" {
+			if got := a.Listed(t, "k"); got != "2" {
 				t.Errorf("kept: %s", got)
 			}
-			if err := errors.Join(a.keepOnly(api.Attempt{Job: "k"}), a.keepOnly(api.Attempt{Job: "k"}), a.keepOnly(api.Attempt{Job: "nothing", Number: 1})); err != nil {
+			if err := errors.Join(a.KeepOnly(api.Attempt{Job: "k"}), a.KeepOnly(api.Attempt{Job: "k"}), a.KeepOnly(api.Attempt{Job: "nothing", Number: 1})); err != nil {
 				t.Error(err)
 			}
-			if got := listed(t, a, "k"); got != "" {
+			if got := a.Listed(t, "k"); got != "" {
 				t.Errorf("kept: %s", got)
 			}
 		})
 		t.Run("inputs", func(t *testing.T) {
 			for _, job := range []string{"a", "b"} {
-				if err := errors.Join(a.putInput(t.Context(), job, []byte("1")), a.putInput(t.Context(), job, []byte("2")), a.putInput(t.Context(), job, []byte("2"))); err != nil {
+				if err := errors.Join(a.PutInput(t.Context(), job, []byte("1")), a.PutInput(t.Context(), job, []byte("2")), a.PutInput(t.Context(), job, []byte("2"))); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if err := a.sweepInputs(func(job string) bool { return job == "b" }); err != nil {
+			if err := a.SweepInputs(func(job string) bool { return job == "b" }); err != nil {
 				t.Error(err)
 			}
-			if got := listed(t, a, "inputs"); got != "b" {
+			if got := a.Listed(t, "inputs"); got != "b" {
 				t.Errorf("left: %s", got)
 			}
-			file, err := a.openInput("b", hashHex([]byte("2")))
+			file, err := a.OpenInput("b", ident.Digest([]byte("2")))
 			if err != nil {
 				t.Fatal(err)
 			}
 			file.Close()
-			if err := errors.Join(a.removeInputs("b"), a.removeInputs("b")); err != nil {
+			if err := errors.Join(a.RemoveInputs("b"), a.RemoveInputs("b")); err != nil {
 				t.Error(err)
 			}
 		})
 		t.Run("removing", func(t *testing.T) {
-			if err := errors.Join(a.remove(at, 0, digest), a.remove(at, 0, digest)); err != nil {
+			if err := errors.Join(a.RemoveImage(at, 0, digest), a.RemoveImage(at, 0, digest)); err != nil {
 				t.Error(err)
 			}
-			if _, err := a.open(at, 0, digest); !errors.Is(err, fs.ErrNotExist) {
+			if _, err := a.OpenImage(at, 0, digest); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("open: %v", err)
 			}
-			for _, name := range strings.Fields(listed(t, a, ".")) {
-				if got := listed(t, a, name); name != "inputs" && name != "1" && got != "" && got != "1" {
+			for _, name := range strings.Fields(a.Listed(t, ".")) {
+				if got := a.Listed(t, name); name != "inputs" && name != "1" && got != "" && got != "1" {
 					t.Errorf("left in %s: %s", name, got)
 				}
 			}
@@ -258,7 +155,7 @@ func TestArtifacts(t *testing.T) {
 }
 
 func TestArtifactsThatCannotBeOpened(t *testing.T) {
-	nobody := freeAddress(t)
+	nobody := artifacttest.FreeAddress(t)
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -270,56 +167,23 @@ func TestArtifactsThatCannotBeOpened(t *testing.T) {
 		"gs://bucket", "https://example.com/x", file, "s3://b?unknown=1&region=x",
 		"s3://b?region=us-east-1&s3ForcePathStyle=true&endpoint=" + url.QueryEscape("http://"+nobody),
 	} {
-		if a, err := openArtifacts(t.Context(), where); err == nil {
-			a.close()
+		if a, err := artifact.Open(t.Context(), where); err == nil {
+			a.Close()
 			t.Errorf("%s: opened", where)
 		}
 	}
 }
 
-// Everything that clients and nodes do with pictures, over both kinds of blobs.
-func TestPicturesComeFromWhereTheyAreKept(t *testing.T) {
-	eachBlobs(t, func(t *testing.T, where string) {
-		w := newWorld(t, func(c *Config) { c.Artifacts = where })
-		n := w.node()
-		job := w.submit(`{"prompt":"a red circle","n":2,"seed":7}`)
-		a := n.assigned()
-		n.done(a)
-		n.settled(a.Attempt)
-		for i, image := range w.job(job.ID).Images {
-			want := picture(7 + int64(i))
-			got := w.call("GET", image.URL, "", "Authorization", "")
-			if got.status != 200 || !bytes.Equal(got.body, want) || got.header.Get("Content-Type") != "image/png" || got.header.Get("Content-Length") != fmt.Sprint(len(want)) {
-				t.Fatalf("image %d: %d %v", i, got.status, got.header)
-			}
-			part := w.call("GET", image.URL, "", "Range", "bytes=4-9")
-			if part.status != 206 || !bytes.Equal(part.body, want[4:10]) || part.header.Get("Content-Range") != fmt.Sprintf("bytes 4-9/%d", len(want)) {
-				t.Errorf("a part: %d %v %q", part.status, part.header, part.body)
-			}
-			if last := w.call("GET", image.URL, "", "Range", "bytes=-3"); last.status != 206 || !bytes.Equal(last.body, want[len(want)-3:]) {
-				t.Errorf("the end: %d %q", last.status, last.body)
-			}
-			if beyond := w.call("GET", image.URL, "", "Range", "bytes=99999999-"); beyond.status != 416 {
-				t.Errorf("beyond the end: %d", beyond.status)
-			}
-			etag := got.header.Get("ETag")
-			if same := w.call("GET", image.URL, "", "If-None-Match", etag); etag != `"`+hashHex(want)+`"` || same.status != 304 {
-				t.Errorf("with its ETag %s: %d", etag, same.status)
-			}
-			if head := w.call("HEAD", image.URL, ""); head.status != 200 || len(head.body) != 0 || head.header.Get("Content-Length") != fmt.Sprint(len(want)) {
-				t.Errorf("head: %d %v", head.status, head.header)
-			}
+func TestArtifactsKeepTheirDirectory(t *testing.T) {
+	dir := t.TempDir()
+	a := artifacttest.Open(t, filepath.Join(dir, "artifacts"))
+	body := artifacttest.Picture(1)
+	for _, job := range []string{"../out", "a/../../out"} {
+		if _, err := a.PutImage(t.Context(), api.Attempt{Job: job, Number: 1}, 0, ident.Digest(body), bytes.NewReader(body)); err == nil {
+			t.Errorf("stored for job %q", job)
 		}
-		wrong := n.put(a, 0, picture(1)) // after the end
-		if wrong.status != http.StatusConflict {
-			t.Errorf("a late image: %d", wrong.status)
-		}
-		if err := w.stop(); err != nil {
-			t.Fatal(err)
-		}
-		w.start(func(c *Config) { c.Artifacts = where })
-		if again := w.call("GET", w.job(job.ID).Images[0].URL, "", "Authorization", ""); again.status != 200 {
-			t.Errorf("after a restart: %d %s", again.status, again.body)
-		}
-	})
+	}
+	if _, err := os.Stat(filepath.Join(dir, "out")); err == nil {
+		t.Error("written outside")
+	}
 }

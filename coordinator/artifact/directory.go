@@ -1,4 +1,4 @@
-package coordinator
+package artifact
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 	"iter"
 	"os"
 	"path"
+
+	"github.com/easelgrid/easel/internal/ident"
 )
 
 // A directory is blobs as files below one directory, which no name can leave. gocloud.dev has such a
@@ -32,7 +34,7 @@ func (d directory) put(ctx context.Context, name, digest string, body io.Reader)
 	if err := d.root.MkdirAll(path.Dir(name), 0o700); err != nil {
 		return 0, err
 	}
-	part := fmt.Sprintf("%s.%s.part", name, randomHex(8))
+	part := fmt.Sprintf("%s.%s.part", name, ident.Hex(8))
 	size, err := d.write(ctx, part, digest, body)
 	if err == nil {
 		err = d.root.Rename(part, name)
@@ -56,7 +58,7 @@ func (d directory) write(ctx context.Context, name, digest string, body io.Reade
 		return 0, err
 	}
 	if hex.EncodeToString(sum.Sum(nil)) != digest {
-		return 0, errDigest
+		return 0, ErrDigest
 	}
 	if err := errors.Join(ctx.Err(), file.Sync()); err != nil {
 		return 0, err

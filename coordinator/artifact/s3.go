@@ -1,4 +1,4 @@
-package coordinator
+package artifact
 
 import (
 	"context"
@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	s3Time = 30 * time.Second // for an operation that moves no picture
-	s3Part = 5 << 20          // bytes that one upload holds in memory, the least a part may have
+	s3Time     = 30 * time.Second // for an operation that moves no picture
+	s3Transfer = 10 * time.Minute // for reading a picture to its end
+	s3Part     = 5 << 20          // bytes that one upload holds in memory, the least a part may have
 )
 
 // An s3 is blobs as objects of an S3-compatible bucket. An object appears when its upload is complete,
@@ -54,7 +55,7 @@ func (s *s3) put(ctx context.Context, name, digest string, body io.Reader) (int6
 	sum := sha256.New()
 	size, err := io.Copy(io.MultiWriter(w, sum), body)
 	if err == nil && hex.EncodeToString(sum.Sum(nil)) != digest {
-		err = errDigest
+		err = ErrDigest
 	}
 	if err != nil {
 		cancel()
@@ -76,7 +77,7 @@ func (r s3Reader) Close() error {
 }
 
 func (s *s3) open(name string) (io.ReadSeekCloser, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), transferTime)
+	ctx, cancel := context.WithTimeout(context.Background(), s3Transfer)
 	r, err := s.bucket.NewReader(ctx, name, nil)
 	if err != nil {
 		cancel()

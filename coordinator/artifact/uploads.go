@@ -1,114 +1,116 @@
-package coordinator
+package artifact
 
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
 	"net/url"
 	"path"
 	"strings"
 	"time"
 
 	"github.com/easelgrid/easel/api"
-	"github.com/easelgrid/easel/coordinator/dialect"
+	"github.com/easelgrid/easel/internal/ident"
 )
 
-// keptPath begins the path of every picture that was uploaded for later.
-const keptPath = "/easel/v1/pictures/"
+// uploadsPath begins the path of every picture that was uploaded for later.
+const uploadsPath = "/easel/v1/pictures/"
 
-// maxKept is how many pictures of one key's are kept at the same time.
-const maxKept = 500
+const (
+	maxUploads   = 500       // pictures of one key, at the same time
+	uploadsRetry = time.Hour // when a key that has as many may come again
+)
 
-// A kept picture's id is OWNER-WHEN: a hash of its owner's name, and an id that says when it is over,
-// so that nothing about it has to be written anywhere else.
+// Uploads are the pictures that clients upload for later requests. One works as long as a link does.
+//
+// A picture's id is OWNER-WHEN: a hash of its owner's name, and a name that holds when it expires, so that
+// nothing about it has to be written anywhere else.
+type Uploads struct {
+	store *Store
+	links Links
+}
 
-// keptOwner is the directory of an owner's pictures.
-func keptOwner(name string) string { return hashHex([]byte("owner of pictures\n" + name))[:16] }
+// NewUploads are those in a store.
+func NewUploads(s *Store, l Links) Uploads { return Uploads{s, l} }
 
-func keptName(owner, when string) string { return path.Join("pictures", owner, when) }
+// ownerOf is the folder of an owner's pictures.
+func ownerOf(name string) string { return ident.Digest([]byte("owner of pictures\n" + name))[:16] }
 
-// keepPicture stores a picture as long as links are valid and returns its signed address.
-func (c *coordinator) keepPicture(ctx context.Context, r *http.Request, who string, picture []byte) (string, error) {
+func uploadName(owner, when string) string { return path.Join("pictures", owner, when) }
+
+// Keep stores a picture of the owner's and returns its signed path.
+func (u Uploads) Keep(ctx context.Context, owner string, picture []byte, now time.Time) (string, error) {
 	in, err := api.ReadInput(picture)
 	if err != nil {
 		return "", api.Errorf(api.CodeInvalidRequest, "image: %v", err)
 	}
-	owner := keptOwner(who)
+	owner = ownerOf(owner)
 	n := 0
-	for _, err := range c.artifacts.blobs.list(path.Join("pictures", owner)) {
+	for _, err := range u.store.blobs.list(path.Join("pictures", owner)) {
 		if err != nil {
 			return "", fmt.Errorf("keep picture: %w", err)
 		}
-		if n++; n >= maxKept {
+		if n++; n >= maxUploads {
 			return "", &api.Error{
 				Code:       api.CodeQuotaExceeded,
-				Message:    fmt.Sprintf("image: %d pictures of this key are kept, want fewer before another", maxKept),
-				RetryAfter: int(sweepEvery / time.Second),
+				Message:    fmt.Sprintf("image: %d pictures of this key are kept, want fewer before another", maxUploads),
+				RetryAfter: int(uploadsRetry / time.Second),
 			}
 		}
 	}
-	when := newJobID(time.Now().Add(c.config.LinkValid))
-	if _, err := c.artifacts.store(ctx, keptName(owner, when), in.SHA256, bytes.NewReader(picture)); err != nil {
+	when := ident.Timed(now.Add(u.links.valid))
+	if _, err := u.store.store(ctx, uploadName(owner, when), in.SHA256, bytes.NewReader(picture)); err != nil {
 		return "", fmt.Errorf("keep picture: %w", err)
 	}
-	return c.base(r) + c.signer.keptPath(owner+"-"+when, strings.TrimPrefix(in.Type, "image/")), nil
+	id := owner + "-" + when
+	query := url.Values{"signature": {u.signature(id)}}
+	return uploadsPath + id + "." + strings.TrimPrefix(in.Type, "image/") + "?" + query.Encode(), nil
 }
 
-// Keep implements dialect.Service.
-func (s service) Keep(ctx context.Context, r *http.Request, who dialect.Caller, picture []byte) (string, error) {
-	address, err := s.c.keepPicture(ctx, r, who.Name, picture)
-	return address, s.told(err)
-}
+func (u Uploads) signature(id string) string { return u.links.sign("easel picture 1\n%s", id) }
 
-func (s signer) keptSignature(id string) string {
-	mac := hmac.New(sha256.New, s.secret)
-	fmt.Fprintf(mac, "easel picture 1\n%s", id)
-	return hex.EncodeToString(mac.Sum(nil))
-}
-
-func (s signer) keptPath(id, ending string) string {
-	return keptPath + id + "." + ending + "?" + url.Values{"signature": {s.keptSignature(id)}}.Encode()
-}
-
-// openKept opens a kept picture by the last part of its path and its signature.
-func (c *coordinator) openKept(file string, query url.Values, now time.Time) (io.ReadSeekCloser, error) {
-	id, _, _ := strings.Cut(file, ".")
+// Open opens a picture by the last part of its path and its signature. One that has expired is an error
+// with the code not_found.
+func (u Uploads) Open(file string, query url.Values, now time.Time) (io.ReadSeekCloser, error) {
+	id := UploadID(file)
 	owner, when, _ := strings.Cut(id, "-")
-	if subtle.ConstantTimeCompare([]byte(query.Get("signature")), []byte(c.signer.keptSignature(id))) != 1 {
-		return nil, api.Errorf(api.CodeForbidden, "signature: it does not match this URL")
+	if subtle.ConstantTimeCompare([]byte(query.Get("signature")), []byte(u.signature(id))) != 1 {
+		return nil, errSignature
 	}
-	until, ok := timeOf(when)
+	until, ok := ident.TimeOf(when)
 	if !ok {
 		return nil, api.Errorf(api.CodeNotFound, "there is no such picture")
 	}
-	gone := api.Errorf(api.CodeNotFound, "this picture was kept until %s", until.UTC().Format(time.RFC3339))
+	expired := api.Errorf(api.CodeNotFound, "this picture was kept until %s", until.UTC().Format(time.RFC3339))
 	if !now.Before(until) {
-		return nil, gone
+		return nil, expired
 	}
-	picture, err := c.artifacts.blobs.open(keptName(owner, when))
+	picture, err := u.store.blobs.open(uploadName(owner, when))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, gone
+		return nil, expired
 	}
 	return picture, err
 }
 
-// ownKept reads a kept picture by its address, whatever name we have there, and reports whether it is one.
-func (c *coordinator) ownKept(u *url.URL) (picture []byte, ours bool, err error) {
-	file, ok := strings.CutPrefix(u.Path, keptPath)
+// UploadID is the id of the picture in the last part of its path.
+func UploadID(file string) string {
+	id, _, _ := strings.Cut(file, ".")
+	return id
+}
+
+// Read reads a picture by its address, whatever name we have there, and reports whether it is one of ours.
+func (u Uploads) Read(at *url.URL, now time.Time) (picture []byte, ours bool, err error) {
+	file, ok := strings.CutPrefix(at.Path, uploadsPath)
 	if !ok {
 		return nil, false, nil
 	}
-	body, err := c.openKept(file, u.Query(), time.Now())
-	if told, ok := errors.AsType[*api.Error](err); ok && told.Code == api.CodeForbidden {
-		return nil, false, nil // whoever may have signed it
+	body, err := u.Open(file, at.Query(), now)
+	if errors.Is(err, errSignature) {
+		return nil, false, nil // it may be anybody's
 	}
 	if err != nil {
 		return nil, true, err
@@ -118,31 +120,26 @@ func (c *coordinator) ownKept(u *url.URL) (picture []byte, ours bool, err error)
 	return picture, true, err
 }
 
-// showKept serves a kept picture to whoever has its address.
-func (c *coordinator) showKept(w http.ResponseWriter, r *http.Request) {
-	picture, err := c.openKept(r.PathValue("file"), r.URL.Query(), time.Now())
-	if told, ok := errors.AsType[*api.Error](err); ok && told.Code == api.CodeNotFound {
-		writeStatus(w, http.StatusGone, told)
-		return
+// Sweep deletes what has expired, of each owner the oldest first, and returns how many pictures that were.
+func (u Uploads) Sweep(ctx context.Context, now time.Time) (n int, problems error) {
+	for owner, err := range u.store.blobs.list("pictures") {
+		if err = errors.Join(err, ctx.Err()); err != nil {
+			return n, errors.Join(problems, fmt.Errorf("sweep pictures: %w", err))
+		}
+		for when, err := range u.store.blobs.list(path.Join("pictures", owner)) {
+			until, ok := ident.TimeOf(UploadID(when)) // a file that is being written ends in .part
+			if err == nil && ok && now.Before(until) {
+				break
+			}
+			if err == nil {
+				err = u.store.blobs.remove(uploadName(owner, when))
+			}
+			if err != nil {
+				problems = errors.Join(problems, err)
+				continue
+			}
+			n++
+		}
 	}
-	if err != nil {
-		c.answer(w, r, nil, err)
-		return
-	}
-	defer picture.Close()
-	start := make([]byte, 512)
-	n, err := io.ReadFull(picture, start)
-	if err == nil || errors.Is(err, io.ErrUnexpectedEOF) {
-		_, err = picture.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		c.answer(w, r, nil, fmt.Errorf("read picture: %w", err))
-		return
-	}
-	setTimes(w, transferTime, transferTime)
-	id, _, _ := strings.Cut(r.PathValue("file"), ".")
-	w.Header().Set("Content-Type", http.DetectContentType(start[:n]))
-	w.Header().Set("ETag", `"`+id+`"`)
-	w.Header().Set("Cache-Control", "private, max-age=3600")
-	http.ServeContent(w, r, "", time.Time{}, picture)
+	return n, problems
 }

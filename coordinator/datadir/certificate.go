@@ -1,4 +1,4 @@
-package coordinator
+package datadir
 
 import (
 	"bytes"
@@ -15,51 +15,63 @@ import (
 	"math/big"
 	"net"
 	"os"
-	"path/filepath"
 	"time"
+
+	"github.com/easelgrid/easel/internal/pin"
 )
 
-// certificateFor decides on TLS: not on loopback unless a certificate is given, and not when plain
-// HTTP is asked for. It returns nil without TLS, else also the certificate's SHA-256.
-func certificateFor(c Config, addr net.Addr) (*tls.Config, string, error) {
-	given := c.Certificate != "" || c.Key != ""
+// TLS is how a coordinator serves HTTPS. Its zero value is that it serves plain HTTP.
+type TLS struct {
+	Config      *tls.Config // nil for plain HTTP
+	Fingerprint string      // SHA-256 of the certificate in lower-case hex
+}
+
+// TLS loads the given PEM files. Without any, addresses off loopback get a certificate that is made once and
+// kept in the directory, and loopback gets plain HTTP; plain turns that into plain HTTP everywhere.
+func (d *Dir) TLS(certFile, keyFile string, plain bool, addr net.Addr) (TLS, error) {
+	given := certFile != "" || keyFile != ""
 	tcp, ok := addr.(*net.TCPAddr)
-	if !given && (c.PlainHTTP || ok && tcp.IP.IsLoopback()) {
-		return nil, "", nil
+	if !given && (plain || ok && tcp.IP.IsLoopback()) {
+		return TLS{}, nil
 	}
-	certFile, keyFile := c.Certificate, c.Key
 	if !given {
-		certFile, keyFile = filepath.Join(c.Data, "cert.pem"), filepath.Join(c.Data, "key.pem")
+		certFile, keyFile = d.Path(certificateFile), d.Path(certificateKeyFile)
 		if _, err := os.Stat(certFile); errors.Is(err, fs.ErrNotExist) {
-			if err := makeCertificate(certFile, keyFile); err != nil {
-				return nil, "", fmt.Errorf("make certificate: %w", err)
+			if err := d.makeCertificate(); err != nil {
+				return TLS{}, fmt.Errorf("make certificate: %w", err)
 			}
 		}
 	}
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
-		return nil, "", fmt.Errorf("load certificate: %w", err)
+		return TLS{}, fmt.Errorf("load certificate: %w", err)
 	}
 	config := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-	return config, hashHex(pair.Certificate[0]), nil
+	return TLS{config, pin.Fingerprint(pair.Certificate[0])}, nil
 }
 
-// pinFor is the fingerprint that join tokens carry: none for a certificate that an authority signed,
-// because that one is renewed, and nodes that pinned the old one would stay away for good.
-func pinFor(c *tls.Config, fingerprint string) string {
-	if c == nil {
+// The files of the certificate that a coordinator makes itself.
+const (
+	certificateFile    = "cert.pem"
+	certificateKeyFile = "key.pem"
+)
+
+// Pin is the fingerprint that join tokens carry: none for a certificate that an authority signed, because
+// that one is renewed, and nodes that pinned the old one would stay away for good.
+func (t TLS) Pin() string {
+	if t.Config == nil {
 		return ""
 	}
-	leaf := c.Certificates[0].Leaf
+	leaf := t.Config.Certificates[0].Leaf
 	if !bytes.Equal(leaf.RawIssuer, leaf.RawSubject) {
 		return ""
 	}
-	return fingerprint
+	return t.Fingerprint
 }
 
 // makeCertificate makes a self-signed certificate for this machine's names. Nodes trust it by its
 // fingerprint and not by its names, so it is valid for long.
-func makeCertificate(certFile, keyFile string) error {
+func (d *Dir) makeCertificate() error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
@@ -86,10 +98,10 @@ func makeCertificate(certFile, keyFile string) error {
 		return err
 	}
 	// The key first: a certificate without its key would be taken for a finished pair.
-	if err := writeSecret(keyFile, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))); err != nil {
+	if err := d.Write(certificateKeyFile, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))); err != nil {
 		return err
 	}
-	return writeSecret(certFile, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+	return d.Write(certificateFile, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
 }
 
 func localAddresses() []net.IP {

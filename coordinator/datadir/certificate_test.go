@@ -1,4 +1,4 @@
-package coordinator
+package datadir
 
 import (
 	"crypto/ecdsa"
@@ -14,20 +14,32 @@ import (
 
 func TestOnlyACertificateOfOurOwnIsPinned(t *testing.T) {
 	everywhere := &net.TCPAddr{IP: net.IPv4zero, Port: 1}
-	own, fingerprint, err := certificateFor(Config{Data: t.TempDir()}, everywhere)
+	own, err := open(t).TLS("", "", false, everywhere)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := pinFor(own, fingerprint); got != fingerprint || len(got) != 64 {
-		t.Errorf("our own certificate is pinned as %q, want %q", got, fingerprint)
+	if got := own.Pin(); got != own.Fingerprint || len(got) != 64 {
+		t.Errorf("our own certificate is pinned as %q, want %q", got, own.Fingerprint)
 	}
-	if got := pinFor(signedByAnAuthority(t), fingerprint); got != "" {
+	if got := (TLS{signedByAnAuthority(t), own.Fingerprint}).Pin(); got != "" {
 		t.Errorf("an authority's certificate is pinned as %q", got)
 	}
-	plain, _, err := certificateFor(Config{Data: t.TempDir(), PlainHTTP: true}, everywhere)
-	if err != nil || pinFor(plain, "") != "" {
-		t.Errorf("without TLS something is pinned: %v", err)
+	for name, addr := range map[string]*net.TCPAddr{"plain": everywhere, "loopback": {IP: net.IPv4(127, 0, 0, 1)}} {
+		plain, err := open(t).TLS("", "", name == "plain", addr)
+		if err != nil || plain.Config != nil || plain.Pin() != "" {
+			t.Errorf("%s: without TLS something is pinned: %v", name, err)
+		}
 	}
+}
+
+func open(t *testing.T) *Dir {
+	t.Helper()
+	d, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
 }
 
 func signedByAnAuthority(t *testing.T) *tls.Config {

@@ -1,111 +1,105 @@
-package coordinator
+// Package datadir is a coordinator's data directory: its lock, its secrets, its certificate, and the files
+// that people and the commands on the same machine read. Buckets and pictures are below it too, and belong
+// to the rooms that keep them.
+package datadir
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
+
+	"github.com/easelgrid/easel/internal/disk"
 )
 
-// The files of a data directory that people and other commands read.
+// The files that people and other commands read.
 const (
-	adminKeyFile  = "admin.key"
-	joinTokenFile = "join.token"
+	AdminKey  = "admin.key"
+	JoinToken = "join.token"
 	// These two exist while a coordinator serves: its URL, and its certificate's SHA-256 with TLS.
 	addressFile     = "address"
 	fingerprintFile = "fingerprint"
 )
 
-// firstStart makes the admin key and a join token on a data directory that has no key yet, and
-// reports whether it did. The file is written before the key is valid: a start that was cut short
-// in between goes on with the key in the file.
-func (c *coordinator) firstStart(ctx context.Context) (bool, error) {
-	if len(c.keys.list()) > 0 {
-		return false, nil
-	}
-	keyPath := filepath.Join(c.config.Data, adminKeyFile)
-	key, err := readSecret(keyPath)
-	if err != nil {
-		return false, err
-	}
-	if key == "" {
-		key = adminKeyPrefix + randomText()
-		if err := writeSecret(keyPath, key+"\n"); err != nil {
-			return false, err
-		}
-	}
-	now := time.Now()
-	token, _, err := c.tokens.issue(ctx, now)
-	if err != nil {
-		return false, err
-	}
-	if err := writeSecret(filepath.Join(c.config.Data, joinTokenFile), token+"\n"); err != nil {
-		return false, err
-	}
-	_, err = c.keys.add(ctx, key, apiKey{Role: roleAdmin, Name: firstAdmin, CreatedAt: now.UTC()})
-	return true, err
+// ErrInUse means that another coordinator runs on the data directory.
+var ErrInUse = errors.New("in use by another coordinator")
+
+// A Dir is a data directory that this process has locked.
+type Dir struct {
+	path string
+	lock io.Closer
 }
 
-// readSecret returns the text of a file without its line end, "" when there is no file.
-func readSecret(name string) (string, error) {
-	body, err := os.ReadFile(name)
+// Open makes the directory when it is missing and locks it. The embedded JetStream has no lock of its own:
+// two servers open the same directory without an error and damage it.
+func Open(path string) (*Dir, error) {
+	if path == "" {
+		return nil, errors.New("no data directory given")
+	}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
+	}
+	lock, err := disk.Lock(filepath.Join(path, "lock"))
+	if errors.Is(err, disk.ErrLocked) {
+		return nil, fmt.Errorf("data directory %s: %w", path, ErrInUse)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock data directory %s: %w", path, err)
+	}
+	return &Dir{path, lock}, nil
+}
+
+// Close unlocks the directory.
+func (d *Dir) Close() error { return d.lock.Close() }
+
+// Path is the path of a file in the directory, or of the directory itself for "".
+func (d *Dir) Path(name string) string { return filepath.Join(d.path, name) }
+
+// Read returns the text of a file without its line end, "" when there is no such file.
+func (d *Dir) Read(name string) (string, error) { return read(d.path, name) }
+
+func read(dir, name string) (string, error) {
+	body, err := os.ReadFile(filepath.Join(dir, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
-	return strings.TrimSpace(string(body)), err
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", name, err)
+	}
+	return strings.TrimSpace(string(body)), nil
 }
 
-// writeSecret writes a file only its owner can read, whole or not at all.
-func writeSecret(name, text string) error {
-	part := name + ".part"
-	file, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", filepath.Base(name), err)
-	}
-	_, err = file.WriteString(text)
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err == nil {
-		err = os.Rename(part, name)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", filepath.Base(name), err), ignoreMissing(os.Remove(part)))
-	}
-	return nil
+// Write writes a file that only its owner can read, whole or not at all.
+func (d *Dir) Write(name, text string) error {
+	return disk.WriteFile(d.Path(name), []byte(text), 0o600)
 }
 
-// loadSigner reads the secret that signs image URLs, or makes it.
-func loadSigner(name string) (signer, error) {
-	text, err := readSecret(name)
-	if err != nil {
-		return signer{}, fmt.Errorf("read %s: %w", filepath.Base(name), err)
+// Secret reads the secret in a file, or makes both.
+func (d *Dir) Secret(name string) ([]byte, error) {
+	text, err := d.Read(name)
+	if err != nil || text != "" {
+		return []byte(text), err
 	}
-	if text == "" {
-		text = rand.Text() + rand.Text()
-		if err := writeSecret(name, text+"\n"); err != nil {
-			return signer{}, err
-		}
-	}
-	return signer{secret: []byte(text)}, nil
+	text = rand.Text() + rand.Text()
+	return []byte(text), d.Write(name, text+"\n")
 }
 
-// announce writes where the coordinator serves for the commands that look for it on this machine, and
+// Announce writes where the coordinator serves for the commands that look for it on this machine, and
 // returns what takes it back.
-func announce(dir string, where Listening) (remove func(), err error) {
-	address, fingerprint := filepath.Join(dir, addressFile), filepath.Join(dir, fingerprintFile)
-	remove = func() { // a file that stays does no harm: nobody answers there
-		_ = os.Remove(address)
-		_ = os.Remove(fingerprint)
+func (d *Dir) Announce(url, fingerprint string) (withdraw func(), err error) {
+	withdraw = func() { // a file that stays does no harm: nobody answers there
+		_ = os.Remove(d.Path(addressFile))
+		_ = os.Remove(d.Path(fingerprintFile))
 	}
-	remove()
-	if where.Fingerprint != "" {
-		if err := writeSecret(fingerprint, where.Fingerprint); err != nil {
+	withdraw()
+	if fingerprint != "" {
+		if err := d.Write(fingerprintFile, fingerprint); err != nil {
 			return nil, err
 		}
 	}
-	return remove, writeSecret(address, where.URL)
+	return withdraw, d.Write(addressFile, url)
 }

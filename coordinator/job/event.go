@@ -1,58 +1,84 @@
-package coordinator
+package job
 
 import (
+	"context"
+	"slices"
 	"sync"
 
 	"github.com/easelgrid/easel/api"
 )
 
-// An event is one thing that happened to a job; exactly one pointer is set.
-type event struct {
+// An Event is one thing that happened to a job; exactly one pointer is set.
+type Event struct {
+	Job      *api.Job
+	Image    *api.Image
+	Progress *api.Progressed
+	Preview  *api.Previewed
 	revision uint64 // of the record, for job and image
-	job      *api.Job
-	image    *api.Image
-	progress *api.Progressed
-	preview  *api.Previewed
 }
 
 // droppable reports whether a later event of the same kind makes this one worthless.
-func (e event) droppable() bool { return e.progress != nil || e.preview != nil }
+func (e Event) droppable() bool { return e.Progress != nil || e.Preview != nil }
 
-func (e event) sameKind(other event) bool {
-	return (e.progress != nil) == (other.progress != nil) && (e.preview != nil) == (other.preview != nil) &&
+func (e Event) sameKind(other Event) bool {
+	return (e.Progress != nil) == (other.Progress != nil) && (e.Preview != nil) == (other.Preview != nil) &&
 		e.droppable() == other.droppable()
 }
 
 // events hands what happens to jobs to whoever watches them.
 type events struct {
 	mu    sync.Mutex
-	feeds map[string]map[*feed]bool // by job
+	feeds map[string]map[*Feed]bool // by job
 }
 
-// A feed is one watcher's events in order. A slow watcher finds only the newest progress and
+// A Feed is one watcher's events in order. A slow watcher finds only the newest progress and
 // preview, and every image and state.
-type feed struct {
+type Feed struct {
 	ready chan struct{} // holds a token while there is something to take
+	stop  func()
 
 	mu      sync.Mutex
-	pending []event
+	since   uint64 // revision of what the watcher began with
+	pending []Event
 }
 
-func newEvents() *events { return &events{feeds: map[string]map[*feed]bool{}} }
+// Ready holds a token while there is something to take.
+func (f *Feed) Ready() <-chan struct{} { return f.ready }
 
-// watch begins a feed of the job's events from now on; stop ends it.
-func (e *events) watch(job string) (f *feed, stop func()) {
-	f = &feed{ready: make(chan struct{}, 1)}
+// Stop ends the feed.
+func (f *Feed) Stop() { f.stop() }
+
+func newEvents() *events { return &events{feeds: map[string]map[*Feed]bool{}} }
+
+// watch begins a feed of the job's events from now on.
+func (e *events) watch(job string) *Feed {
+	f := &Feed{ready: make(chan struct{}, 1)}
+	f.stop = func() { e.forget(job, f) }
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.feeds[job] == nil {
-		e.feeds[job] = map[*feed]bool{}
+		e.feeds[job] = map[*Feed]bool{}
 	}
 	e.feeds[job][f] = true
-	return f, func() { e.forget(job, f) }
+	return f
 }
 
-func (e *events) forget(job string, f *feed) {
+// Follow returns a job as it is now and a feed of all that happens to it afterwards. The caller stops the
+// feed.
+func (j *Jobs) Follow(ctx context.Context, id string) (Snapshot, *Feed, error) {
+	feed := j.events.watch(id) // before the job is read, so that nothing is missed between
+	s, err := j.Find(ctx, id)
+	if err != nil {
+		feed.Stop()
+		return s, nil, err
+	}
+	feed.mu.Lock()
+	feed.since = s.revision
+	feed.mu.Unlock()
+	return s, feed, nil
+}
+
+func (e *events) forget(job string, f *Feed) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.feeds[job], f)
@@ -61,7 +87,7 @@ func (e *events) forget(job string, f *feed) {
 	}
 }
 
-func (e *events) publish(job string, ev event) {
+func (e *events) publish(job string, ev Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for f := range e.feeds[job] {
@@ -69,7 +95,7 @@ func (e *events) publish(job string, ev event) {
 	}
 }
 
-func (f *feed) push(ev event) {
+func (f *Feed) push(ev Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if ev.droppable() {
@@ -87,11 +113,11 @@ func (f *feed) push(ev event) {
 	}
 }
 
-// take returns what has come since the last call, oldest first.
-func (f *feed) take() []event {
+// Take returns what has come since the last call and is newer than what the feed began with, oldest first.
+func (f *Feed) Take() []Event {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	taken := f.pending
+	taken := slices.DeleteFunc(f.pending, func(e Event) bool { return !e.droppable() && e.revision <= f.since })
 	f.pending = nil
 	return taken
 }

@@ -1,4 +1,4 @@
-package coordinator
+package job
 
 import (
 	"sync"
@@ -7,91 +7,92 @@ import (
 	"github.com/easelgrid/easel/api"
 )
 
-// leases holds each node's time-limited right to its attempts. They are in memory only: after a
+// Leases hold each node's time-limited right to its attempts. They are in memory only: after a
 // restart every attempt under way gets a whole new one, which its node has time to renew.
-type leases struct {
-	accept time.Duration // how long a node may take to answer an assignment
-	length time.Duration // how long an attempt lives without a heartbeat that names it
+type Leases struct {
+	Accept time.Duration // how long a node may take to answer an assignment
+	Length time.Duration // how long an attempt lives without a heartbeat that names it
 
 	mu    sync.Mutex
-	byJob map[string]*lease
+	byJob map[string]*Lease
 }
 
-// A lease ends at a time of the coordinator's own clock; no node's clock matters.
-type lease struct {
-	attempt  api.Attempt
-	node     string
-	accepted bool
+// A Lease ends at a time of the coordinator's own clock; no node's clock matters.
+type Lease struct {
+	Attempt  api.Attempt
+	Node     string
+	Accepted bool // the node has answered the assignment
 	until    time.Time
 }
 
-func newLeases(accept, length time.Duration) *leases {
-	return &leases{accept: accept, length: length, byJob: map[string]*lease{}}
+// NewLeases makes leases of those lengths; see [Leases].
+func NewLeases(accept, length time.Duration) *Leases {
+	return &Leases{Accept: accept, Length: length, byJob: map[string]*Lease{}}
 }
 
-// follow brings the leases in line with a job's record. It is the only way they come and go.
-func (l *leases) follow(r record) {
+// follow brings the Leases in line with a job's record. It is the only way they come and go.
+func (l *Leases) follow(r Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	have := l.byJob[r.Job.ID]
 	switch r.Job.State {
 	case api.StateAssigned:
-		if have == nil || have.attempt != r.attempt() {
-			l.byJob[r.Job.ID] = &lease{r.attempt(), r.Job.NodeID, false, time.Now().Add(l.accept)}
+		if have == nil || have.Attempt != r.Attempt() {
+			l.byJob[r.Job.ID] = &Lease{r.Attempt(), r.Job.NodeID, false, time.Now().Add(l.Accept)}
 		}
 	case api.StateRunning:
-		if have == nil || have.attempt != r.attempt() || !have.accepted {
-			l.byJob[r.Job.ID] = &lease{r.attempt(), r.Job.NodeID, true, time.Now().Add(l.length)}
+		if have == nil || have.Attempt != r.Attempt() || !have.Accepted {
+			l.byJob[r.Job.ID] = &Lease{r.Attempt(), r.Job.NodeID, true, time.Now().Add(l.Length)}
 		}
 	default:
 		delete(l.byJob, r.Job.ID)
 	}
 }
 
-// inherit gives a lease to an attempt that was under way when the coordinator stopped. A third of a
+// Inherit gives a lease to an attempt that was under way when the coordinator stopped. A third of a
 // lease is added to it, for nodes that reconnect late because they waited longer between tries.
-func (l *leases) inherit(a api.Attempt, node string) {
+func (l *Leases) Inherit(a api.Attempt, node string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.byJob[a.Job] = &lease{a, node, true, time.Now().Add(l.length + l.length/3)}
+	l.byJob[a.Job] = &Lease{a, node, true, time.Now().Add(l.Length + l.Length/3)}
 }
 
-// renew prolongs a lease because a heartbeat named its attempt. An assignment that has not been
+// Renew prolongs a lease because a heartbeat named its attempt. An assignment that has not been
 // accepted is not renewed: the answer to it is still due.
-func (l *leases) renew(a api.Attempt, node string) {
+func (l *Leases) Renew(a api.Attempt, node string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if have := l.byJob[a.Job]; have != nil && have.attempt == a && have.node == node && have.accepted {
-		have.until = time.Now().Add(l.length)
+	if have := l.byJob[a.Job]; have != nil && have.Attempt == a && have.Node == node && have.Accepted {
+		have.until = time.Now().Add(l.Length)
 	}
 }
 
-// extend gives every accepted lease a whole length from now.
-func (l *leases) extend() {
+// Extend gives every accepted lease a whole length from now.
+func (l *Leases) Extend() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, have := range l.byJob {
-		if have.accepted {
-			have.until = time.Now().Add(l.length)
+		if have.Accepted {
+			have.until = time.Now().Add(l.Length)
 		}
 	}
 }
 
-// expired returns the leases that are over and leaves them: they go with the record's change.
-func (l *leases) expired() []lease {
+// Expired returns the Leases that are over and leaves them: they go with the record's change.
+func (l *Leases) Expired() []Lease {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var over []lease
+	var expired []Lease
 	for _, have := range l.byJob {
 		if !time.Now().Before(have.until) {
-			over = append(over, *have)
+			expired = append(expired, *have)
 		}
 	}
-	return over
+	return expired
 }
 
-// next returns when the next lease ends, at most most from now.
-func (l *leases) next(most time.Duration) time.Duration {
+// Next returns when the next lease ends, at most most from now.
+func (l *Leases) Next(most time.Duration) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, have := range l.byJob {
@@ -100,13 +101,13 @@ func (l *leases) next(most time.Duration) time.Duration {
 	return max(most, 0)
 }
 
-// nodes returns the nodes that hold a lease.
-func (l *leases) nodes() map[string]bool {
+// Nodes returns the nodes that hold a lease.
+func (l *Leases) Nodes() map[string]bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	holders := map[string]bool{}
 	for _, have := range l.byJob {
-		holders[have.node] = true
+		holders[have.Node] = true
 	}
 	return holders
 }

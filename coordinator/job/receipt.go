@@ -1,4 +1,4 @@
-package coordinator
+package job
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 
 // accepts checks a receipt against what was asked for and what was uploaded. Its signature is
 // checked by the caller, who knows the node's key.
-func (r *record) accepts(receipt api.Receipt) error {
+func (r *Record) accepts(receipt api.Receipt) error {
 	spec, images := r.Job.Spec, r.Job.Images
 	if len(images) != spec.N {
 		return api.Errorf(api.CodeUploadFailed, "%d of %d images were uploaded", len(images), spec.N)
@@ -21,7 +21,7 @@ func (r *record) accepts(receipt api.Receipt) error {
 	}
 	var wrong string
 	switch {
-	case receipt.Attempt != r.attempt():
+	case receipt.Attempt != r.Attempt():
 		wrong = fmt.Sprintf("attempt %d of job %s", receipt.Number, receipt.Job)
 	case receipt.NodeID != r.Job.NodeID:
 		wrong = "node " + receipt.NodeID

@@ -1,4 +1,4 @@
-package coordinator
+package job
 
 import (
 	"encoding/json"
@@ -8,10 +8,9 @@ import (
 	"time"
 
 	"github.com/easelgrid/easel/api"
-	"github.com/easelgrid/easel/coordinator/dialect"
 )
 
-// A record is the durable truth about one job.
+// A Record is the durable truth about one job.
 //
 //	          assign            start              succeed
 //	queued ----------> assigned -----> running ------------> succeeded
@@ -21,60 +20,49 @@ import (
 //	cancel: from every state that is not terminal -> canceled
 //
 // Each method is one transition. It is fenced: it names the attempt and the node it is about, and
-// returns errStale, changing nothing, when that is not the attempt the job is in. A terminal state
+// returns ErrStale, changing nothing, when that is not the attempt the job is in. A terminal state
 // has no way out, so a job settles exactly once however many ends race.
-type record struct {
-	Job     api.Job  `json:"job"` // its images have no URL, its progress is not kept
-	Runtime string   `json:"runtime,omitempty"`
-	Ticket  []byte   `json:"ticket,omitempty"` // sha256 of the current attempt's upload ticket
-	Tries   int      `json:"tries"`            // lost attempts that count
-	Free    int      `json:"free"`             // lost attempts that were nobody's fault
-	Killed  []string `json:"killed,omitempty"` // nodes whose runtimes it brought down
-	Avoid   []string `json:"avoid,omitempty"`  // nodes that lost it, another is preferred
-	Losses  []loss   `json:"losses,omitempty"` // newest last
+type Record struct {
+	Job     api.Job    `json:"job"` // its images have no URL, its progress is not kept
+	Runtime string     `json:"runtime,omitempty"`
+	Ticket  []byte     `json:"ticket,omitempty"` // sha256 of the current attempt's upload ticket
+	Tries   int        `json:"tries"`            // lost attempts that count
+	Free    int        `json:"free"`             // lost attempts that were nobody's fault
+	Killed  []string   `json:"killed,omitempty"` // nodes whose runtimes it brought down
+	Avoid   []string   `json:"avoid,omitempty"`  // nodes that lost it, another is preferred
+	Losses  []api.Loss `json:"losses,omitempty"` // newest last
 
-	Owner   string           `json:"owner,omitempty"`   // name of the key that submitted it
-	Dialect string           `json:"dialect,omitempty"` // that it came in, none is the native API
-	Webhook *dialect.Webhook `json:"webhook,omitempty"`
-	Base    string           `json:"base,omitempty"` // scheme and host as the client wrote them, for links in webhooks
+	Owner   string       `json:"owner,omitempty"`   // name of the key that submitted it
+	Dialect string       `json:"dialect,omitempty"` // that it came in, none is the native API
+	Webhook *api.Webhook `json:"webhook,omitempty"`
+	Base    string       `json:"base,omitempty"` // scheme and host as the client wrote them, for links in webhooks
 }
 
-// A loss is how one attempt ended without a result.
-type loss struct {
-	Attempt int       `json:"attempt"`
-	Node    string    `json:"node"`
-	Error   api.Error `json:"error"`
-	At      time.Time `json:"at"`
-}
-
-// A place is the queue entry of a job that is not settled; its revision is the job's place in line.
-type place struct {
-	Since time.Time `json:"since"`
-}
+// MaxTries is how many attempts a job has.
+const MaxTries = 3
 
 const (
-	maxTries      = 3       // attempts a job has
 	maxFree       = 10      // lost attempts that do not count, such as a rejected assignment
 	maxErrorBytes = 8 << 10 // of a node's error message, and of its faults as JSON, that a record keeps
 	maxCodeBytes  = 64
 )
 
-// errStale says that a transition is about an attempt the job is no longer in.
-var errStale = errors.New("that attempt is over")
+// ErrStale means that a transition is about an attempt the job is no longer in.
+var ErrStale = errors.New("the job is no longer in that attempt")
 
-// live reports whether the job is in that attempt on that node now.
-func (r *record) live(a api.Attempt, node string) bool {
+// Live reports whether the job is in that attempt on that node now.
+func (r *Record) Live(a api.Attempt, node string) bool {
 	return (r.Job.State == api.StateAssigned || r.Job.State == api.StateRunning) &&
 		r.Job.ID == a.Job && r.Job.Attempt == a.Number && r.Job.NodeID == node
 }
 
-// attempt names the attempt the job is in, or was in last.
-func (r *record) attempt() api.Attempt { return api.Attempt{Job: r.Job.ID, Number: r.Job.Attempt} }
+// Attempt names the attempt the job is in, or was in last.
+func (r *Record) Attempt() api.Attempt { return api.Attempt{Job: r.Job.ID, Number: r.Job.Attempt} }
 
-// assign begins the next attempt.
-func (r *record) assign(node, runtime string, ticket []byte) error {
+// Assign begins the next attempt.
+func (r *Record) Assign(node, runtime string, ticket []byte) error {
 	if r.Job.State != api.StateQueued {
-		return errStale
+		return ErrStale
 	}
 	r.Job.State, r.Job.NodeID, r.Job.Error = api.StateAssigned, node, nil
 	r.Job.Attempt++
@@ -83,30 +71,30 @@ func (r *record) assign(node, runtime string, ticket []byte) error {
 	return nil
 }
 
-// errSame says that a transition has happened already, so there is nothing to write.
-var errSame = errors.New("nothing to change")
+// ErrUnchanged means that a transition has happened already, so there is nothing to write.
+var ErrUnchanged = errors.New("nothing to change")
 
-// start notes that the node works on the attempt.
-func (r *record) start(a api.Attempt, node string) error {
-	if !r.live(a, node) {
-		return errStale
+// Start notes that the node works on the attempt.
+func (r *Record) Start(a api.Attempt, node string) error {
+	if !r.Live(a, node) {
+		return ErrStale
 	}
 	if r.Job.State == api.StateRunning {
-		return errSame
+		return ErrUnchanged
 	}
 	r.Job.State = api.StateRunning
 	return nil
 }
 
-// deliver adds a stored image to the attempt. The same image again changes nothing; other bytes for
+// Deliver adds a stored image to the attempt. The same image again changes nothing; other bytes for
 // the same index are refused, because the receipt of an attempt has one digest an image.
-func (r *record) deliver(number int, image api.Image) error {
-	if r.Job.Attempt != number || !r.live(r.attempt(), r.Job.NodeID) {
-		return errStale
+func (r *Record) Deliver(number int, image api.Image) error {
+	if r.Job.Attempt != number || !r.Live(r.Attempt(), r.Job.NodeID) {
+		return ErrStale
 	}
 	i, found := slices.BinarySearchFunc(r.Job.Images, image.Index, func(have api.Image, index int) int { return have.Index - index })
 	if found && r.Job.Images[i].SHA256 == image.SHA256 {
-		return errSame
+		return ErrUnchanged
 	}
 	if found {
 		return api.Errorf(api.CodeConflict, "image %d of this attempt was delivered with another digest", image.Index)
@@ -116,10 +104,10 @@ func (r *record) deliver(number int, image api.Image) error {
 	return nil
 }
 
-// succeed settles the job with the attempt's result.
-func (r *record) succeed(a api.Attempt, node string, receipt api.Receipt) error {
-	if !r.live(a, node) {
-		return errStale
+// Succeed settles the job with the attempt's result.
+func (r *Record) Succeed(a api.Attempt, node string, receipt api.Receipt) error {
+	if !r.Live(a, node) {
+		return ErrStale
 	}
 	if err := r.accepts(receipt); err != nil {
 		return err
@@ -134,15 +122,15 @@ func (r *record) succeed(a api.Attempt, node string, receipt api.Receipt) error 
 	return nil
 }
 
-// lose ends an attempt without a result: the job goes back to its old place in the queue, or fails
+// Lose ends an attempt without a result: the job goes back to its old place in the queue, or fails
 // when the error's code says that no other attempt helps, when it has had its attempts, or when the
 // caller knows that this loss is final.
-func (r *record) lose(a api.Attempt, node string, cause api.Error, final bool, now time.Time) error {
-	if !r.live(a, node) {
-		return errStale
+func (r *Record) Lose(a api.Attempt, node string, cause api.Error, final bool, now time.Time) error {
+	if !r.Live(a, node) {
+		return ErrStale
 	}
 	cause = bounded(cause)
-	r.Losses = append(slices.Clone(r.Losses), loss{a.Number, node, cause, now})
+	r.Losses = append(slices.Clone(r.Losses), api.Loss{Attempt: a.Number, Node: node, Error: cause, At: now})
 	r.Ticket = nil
 	r.Job.Images = []api.Image{}
 	if bringsDown(cause.Code) && !slices.Contains(r.Killed, node) {
@@ -159,7 +147,7 @@ func (r *record) lose(a api.Attempt, node string, cause api.Error, final bool, n
 	switch {
 	case len(r.Killed) >= 2:
 		r.fail(r.quarantine())
-	case final || !again(cause.Code) || r.Tries >= maxTries:
+	case final || !again(cause.Code) || r.Tries >= MaxTries:
 		r.fail(cause)
 	default:
 		r.Job.State = api.StateQueued
@@ -182,14 +170,30 @@ func bounded(e api.Error) api.Error {
 	return e
 }
 
-func (r *record) fail(cause api.Error) {
+// Image is an image of the current attempt that was delivered, by its index.
+func (r *Record) Image(index int) (api.Image, bool) {
+	i := slices.IndexFunc(r.Job.Images, func(image api.Image) bool { return image.Index == index })
+	if i < 0 {
+		return api.Image{}, false
+	}
+	return r.Job.Images[i], true
+}
+
+// Delivered reports whether the current attempt has delivered that image.
+func (r *Record) Delivered(image api.Image) bool {
+	return slices.ContainsFunc(r.Job.Images, func(have api.Image) bool {
+		return have.Index == image.Index && have.SHA256 == image.SHA256
+	})
+}
+
+func (r *Record) fail(cause api.Error) {
 	r.Job.State, r.Job.Error = api.StateFailed, &cause
 }
 
-// cancel settles the job because its requester no longer wants it.
-func (r *record) cancel() error {
+// Cancel settles the job because its requester no longer wants it.
+func (r *Record) Cancel() error {
 	if r.Job.State.Terminal() {
-		return errStale
+		return ErrStale
 	}
 	r.Job.State, r.Ticket = api.StateCanceled, nil
 	r.Job.Images = []api.Image{}
@@ -199,7 +203,7 @@ func (r *record) cancel() error {
 
 // quarantine is the error of a job that brought down two nodes' runtimes: with both nodes' words, so
 // that whoever looks into it has them.
-func (r *record) quarantine() api.Error {
+func (r *Record) quarantine() api.Error {
 	text := fmt.Sprintf("this job brought down the runtimes of nodes %s and %s and is not tried again", r.Killed[0], r.Killed[1])
 	for _, l := range r.Losses {
 		if bringsDown(l.Error.Code) {

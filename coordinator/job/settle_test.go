@@ -1,36 +1,41 @@
-package coordinator
+package job
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/artifact"
+	"github.com/easelgrid/easel/coordinator/store"
 	"pgregory.net/rapid"
 )
 
 // settling is one job over a real store, with what was seen of it.
 type settling struct {
 	t    *rapid.T
-	jobs *jobs
+	jobs *Jobs
 	id   string
-	feed *feed
+	feed *Feed
 }
 
 // newSettling makes a fresh owner of jobs over the shared store with one job of two images.
-func newSettling(t *testing.T, rt *rapid.T, s *storage, a *artifacts) *settling {
-	j := newJobs(s, a, newLeases(time.Minute, time.Minute), discard, func() {})
-	job, err := j.submit(t.Context(), submission{spec: api.ImageSpec{Model: "shapes", N: 2, Width: 64, Height: 64}})
+func newSettling(t *testing.T, rt *rapid.T, s *store.Store, a *artifact.Store) *settling {
+	j := openJobs(t, s, a)
+	job, err := j.Submit(t.Context(), Submission{Spec: api.ImageSpec{Model: "shapes", N: 2, Width: 64, Height: 64}})
 	if err != nil {
 		rt.Fatal(err)
 	}
-	feed, stop := j.events.watch(job.ID)
-	rt.Cleanup(stop)
+	feed := j.events.watch(job.ID)
+	rt.Cleanup(feed.Stop)
+	rt.Cleanup(func() { // so that the next one does not find it open
+		if _, err := j.Cancel(context.WithoutCancel(t.Context()), job.ID); err != nil {
+			t.Error(err)
+		}
+	})
 	return &settling{t: rt, jobs: j, id: job.ID, feed: feed}
 }
 
@@ -38,20 +43,20 @@ func newSettling(t *testing.T, rt *rapid.T, s *storage, a *artifacts) *settling 
 func (s *settling) do(t *testing.T, what string, number int) error {
 	node := fmt.Sprintf("node%d", number%2)
 	at := api.Attempt{Job: s.id, Number: number}
-	_, err := s.jobs.change(t.Context(), s.id, func(r *record) error {
+	_, err := s.jobs.Change(t.Context(), s.id, func(r *Record) error {
 		switch what {
 		case "assign":
-			return r.assign(fmt.Sprintf("node%d", (r.Job.Attempt+1)%2), "test", nil)
+			return r.Assign(fmt.Sprintf("node%d", (r.Job.Attempt+1)%2), "test", nil)
 		case "start":
-			return r.start(at, node)
+			return r.Start(at, node)
 		case "image 0", "image 1":
-			return r.deliver(number, attemptImage(number, int(what[6]-'0')))
+			return r.Deliver(number, attemptImage(number, int(what[6]-'0')))
 		case "done":
-			return r.succeed(at, node, receiptOf(r, number, node))
+			return r.Succeed(at, node, receiptOf(r, number, node))
 		case "cancel":
-			return r.cancel()
+			return r.Cancel()
 		}
-		return r.lose(at, node, api.Error{Code: api.Code(what)}, false, time.Now())
+		return r.Lose(at, node, api.Error{Code: api.Code(what)}, false, time.Now())
 	})
 	return err
 }
@@ -61,7 +66,7 @@ func attemptImage(number, index int) api.Image {
 	return api.Image{Index: index, Seed: int64(index), SHA256: fmt.Sprintf("attempt %d image %d", number, index)}
 }
 
-func receiptOf(r *record, number int, node string) api.Receipt {
+func receiptOf(r *Record, number int, node string) api.Receipt {
 	receipt := api.Receipt{Attempt: api.Attempt{Job: r.Job.ID, Number: number}, NodeID: node, Model: "shapes", Width: 64, Height: 64}
 	for i := range 2 {
 		receipt.Seeds = append(receipt.Seeds, int64(i))
@@ -75,26 +80,27 @@ var steps = []string{"assign", "start", "image 0", "image 1", "done", "cancel",
 
 // check looks at what came of it all.
 func (s *settling) check(t *testing.T, ends int) {
-	r, _, _, err := s.jobs.find(t.Context(), s.id)
+	found, err := s.jobs.Find(t.Context(), s.id)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	told, last := 0, uint64(0)
-	for _, e := range s.feed.take() {
-		if e.revision <= last && e.image == nil {
+	r := found.Record
+	notified, last := 0, uint64(0)
+	for _, e := range s.feed.Take() {
+		if e.revision <= last && e.Image == nil {
 			s.t.Fatalf("events out of order: %d after %d", e.revision, last)
 		}
 		last = e.revision
-		if e.job != nil && e.job.State.Terminal() {
-			told++
+		if e.Job != nil && e.Job.State.Terminal() {
+			notified++
 		}
 	}
 	settled := r.Job.State.Terminal()
-	if settled != (ends == 1) || settled != (told == 1) || ends > 1 || told > 1 {
-		s.t.Fatalf("job is %s, %d transitions settled it, watchers were told %d times", r.Job.State, ends, told)
+	if settled != (ends == 1) || settled != (notified == 1) || ends > 1 || notified > 1 {
+		s.t.Fatalf("job is %s, %d transitions settled it, watchers were notified %d times", r.Job.State, ends, notified)
 	}
-	if _, _, err := s.jobs.storage.queue.load(t.Context(), s.id); settled != errors.Is(err, errMissing) {
-		s.t.Fatalf("job is %s, queue entry: %v", r.Job.State, err)
+	if queued, err := s.jobs.queue.Has(t.Context(), s.id); settled == queued || err != nil {
+		s.t.Fatalf("job is %s, queue entry: %v, %v", r.Job.State, queued, err)
 	}
 	for i, image := range r.Job.Images {
 		if image.SHA256 != attemptImage(r.Job.Attempt, image.Index).SHA256 || i > 0 && image.Index <= r.Job.Images[i-1].Index {
@@ -104,24 +110,9 @@ func (s *settling) check(t *testing.T, ends int) {
 	if r.Job.State == api.StateSucceeded && (len(r.Job.Images) != 2 || r.Job.Receipt.Number != r.Job.Attempt) {
 		s.t.Fatalf("succeeded as %+v", r.Job)
 	}
-	if r.Tries > maxTries || r.Tries+r.Free > r.Job.Attempt {
+	if r.Tries > MaxTries || r.Tries+r.Free > r.Job.Attempt {
 		s.t.Fatalf("%d tries and %d free ones in %d attempts", r.Tries, r.Free, r.Job.Attempt)
 	}
-}
-
-func sharedStore(t *testing.T) (*storage, *artifacts) {
-	t.Helper()
-	s, err := openStorage(t.Context(), t.TempDir(), discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.close)
-	a, err := openArtifacts(t.Context(), filepath.Join(t.TempDir(), "artifacts"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { a.close() })
-	return s, a
 }
 
 // However the ends of several attempts follow each other, the job settles at most once and keeps
@@ -132,14 +123,14 @@ func TestJobSettlesOnce(t *testing.T) {
 		job := newSettling(t, rt, s, a)
 		ends := 0
 		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
-			before, _, _, err := job.jobs.find(t.Context(), job.id)
+			before, err := job.jobs.Find(t.Context(), job.id)
 			if err != nil {
 				rt.Fatal(err)
 			}
 			// Mostly the current attempt, sometimes an older or newer one.
 			number := max(0, before.Job.Attempt+rapid.SampledFrom([]int{0, 0, 0, 0, -1, 1}).Draw(rt, "attempt"))
 			err = job.do(t, rapid.SampledFrom(steps).Draw(rt, "step"), number)
-			after, _, _, _ := job.jobs.find(t.Context(), job.id)
+			after, _ := job.jobs.Find(t.Context(), job.id)
 			if err == nil && after.Job.State.Terminal() {
 				ends++
 			}
@@ -182,72 +173,33 @@ func TestRacingEndsSettleOnce(t *testing.T) {
 // A write whose answer is lost, though it happened, is noticed by the next transition.
 func TestMemoryCatchesUpWithTheStore(t *testing.T) {
 	s, a := sharedStore(t)
-	j := newJobs(s, a, newLeases(time.Minute, time.Minute), discard, func() {})
-	job, err := j.submit(t.Context(), submission{spec: api.ImageSpec{Model: "shapes", N: 1}})
+	j := openJobs(t, s, a)
+	job, err := j.Submit(t.Context(), Submission{Spec: api.ImageSpec{Model: "shapes", N: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	feed, stop := j.events.watch(job.ID)
-	defer stop()
-	r, revision, err := s.jobs.load(t.Context(), job.ID)
+	feed := j.events.watch(job.ID)
+	defer feed.Stop()
+	r, revision, err := j.records.Get(t.Context(), job.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.cancel(); err != nil {
+	if err := r.Cancel(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.jobs.update(t.Context(), job.ID, r, revision); err != nil {
+	if _, err := j.records.Replace(t.Context(), job.ID, r, revision); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := j.change(t.Context(), job.ID, func(r *record) error { return r.assign("n", "test", nil) }); !errors.Is(err, errStale) {
+	if _, err := j.Change(t.Context(), job.ID, func(r *Record) error { return r.Assign("n", "test", nil) }); !errors.Is(err, ErrStale) {
 		t.Errorf("assign: %v", err)
 	}
-	if told := feed.take(); len(told) != 1 || told[0].job.State != api.StateCanceled {
-		t.Errorf("told: %+v", told)
+	if seen := feed.Take(); len(seen) != 1 || seen[0].Job.State != api.StateCanceled {
+		t.Errorf("watchers saw %+v", seen)
 	}
-	if len(j.waiting(time.Now())) != 0 {
+	if len(j.Queued(time.Now())) != 0 {
 		t.Error("the settled job still waits")
 	}
-	if _, _, err := s.queue.load(t.Context(), job.ID); !errors.Is(err, errMissing) {
-		t.Errorf("queue entry: %v", err)
-	}
-}
-
-func TestNodesCatchUpWithTheStore(t *testing.T) {
-	s, _ := sharedStore(t)
-	n, err := loadNodes(t.Context(), &s.nodes, func() {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, reason := range []string{"created meanwhile", "updated meanwhile"} {
-		_, revision, _ := n.record("catchup")
-		ahead := nodeRecord{Revoked: true, Disconnect: reason} // written, and the answer was lost
-		if revision == 0 {
-			_, err = s.nodes.create(t.Context(), "catchup", ahead)
-		} else {
-			_, err = s.nodes.update(t.Context(), "catchup", ahead, revision)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := n.save(t.Context(), "catchup", func(r *nodeRecord) { r.Draining = true }); err != nil {
-			t.Fatalf("save: %v", err)
-		}
-		if r, _, _ := n.record("catchup"); !r.Revoked || !r.Draining || r.Disconnect != reason {
-			t.Errorf("record: %+v", r)
-		}
-	}
-}
-
-func TestArtifactsKeepTheirDirectory(t *testing.T) {
-	_, a := sharedStore(t)
-	body := picture(1)
-	for _, job := range []string{"../out", "a/../../out"} {
-		if _, err := a.put(t.Context(), api.Attempt{Job: job, Number: 1}, 0, hashHex(body), bytes.NewReader(body)); err == nil {
-			t.Errorf("stored for job %q", job)
-		}
-	}
-	if _, err := os.Stat(filepath.Join(filepath.Dir(a.blobs.(directory).root.Name()), "out")); err == nil {
-		t.Error("written outside")
+	if queued, err := j.queue.Has(t.Context(), job.ID); queued || err != nil {
+		t.Errorf("queue entry: %v, %v", queued, err)
 	}
 }

@@ -1,62 +1,88 @@
-package coordinator
+// Package fleet owns what is known of every node that ever joined, connected or not: its record, its session
+// while it has one, the join tokens, and a snapshot of who can do what. It knows nothing of jobs but the
+// attempts that callers name.
+package fleet
 
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/store"
+	"github.com/easelgrid/easel/internal/ident"
 )
 
-// nodes owns what is known of every machine that ever joined, connected or not.
-type nodes struct {
-	bucket *bucket[nodeRecord]
-	wake   func() // a node changed, so a job may fit now
+// A Fleet is all nodes.
+type Fleet struct {
+	records *store.Bucket[Record]
+	changed chan struct{} // holds a token when a node changed, so that a job may fit now
 
-	saving sync.Mutex // held over a write of a node record; taken before mu
+	saving sync.Mutex // held over a write of a record; taken before mu
 	mu     sync.Mutex
 	known  map[string]*node
 }
 
-// A nodeRecord is what is kept of a node on disk.
-type nodeRecord struct {
+// A Record is what is kept of a node on disk.
+type Record struct {
 	PublicKey  []byte         `json:"public_key"`
 	JoinedAt   time.Time      `json:"joined_at"`
 	LastSeen   time.Time      `json:"last_seen"`
 	Register   api.Register   `json:"register"` // the last one, without its secrets
 	Revoked    bool           `json:"revoked,omitempty"`
-	Draining   bool           `json:"draining,omitempty"` // an admin said so
+	Draining   bool           `json:"draining,omitempty"` // by an admin's order
 	Disconnect string         `json:"disconnect,omitempty"`
 	TooLarge   map[string]int `json:"too_large,omitempty"` // by model: pixels that were out of memory
 }
 
 // A node is a record and what is in memory only.
 type node struct {
-	record    nodeRecord
-	revision  uint64
-	session   *session // nil while it is not connected
+	record    Record
+	revision  uint64   // 0 until it is recorded
+	mailbox   *Mailbox // nil while it is not connected
 	heard     time.Time
 	pardoned  bool // it was silent already when we suspected ourselves
-	draining  bool // the node said so
+	draining  bool // as the node reports
 	devices   []api.Device
 	lastModel string
 }
 
-func loadNodes(ctx context.Context, b *bucket[nodeRecord], wake func()) (*nodes, error) {
-	entries, err := b.all(ctx)
+// NodeID is the name of the node with that public key.
+func NodeID(publicKey []byte) string { return ident.Digest(publicKey)[:16] }
+
+// Open brings back the nodes of a store.
+func Open(ctx context.Context, s *store.Store) (*Fleet, error) {
+	records, err := store.Open[Record](ctx, s, "nodes", 0)
 	if err != nil {
 		return nil, err
 	}
-	n := &nodes{bucket: b, wake: wake, known: map[string]*node{}}
-	for _, e := range entries {
-		n.known[e.key] = &node{record: e.value, revision: e.revision, heard: time.Now(), devices: e.value.Register.Devices}
+	entries, err := records.All(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return n, nil
+	f := New(records)
+	for _, e := range entries {
+		f.known[e.Key] = &node{record: e.Value, revision: e.Revision, heard: time.Now(), devices: e.Value.Register.Devices}
+	}
+	return f, nil
+}
+
+// New makes an empty fleet whose records are kept in a bucket.
+func New(records *store.Bucket[Record]) *Fleet {
+	return &Fleet{records: records, changed: make(chan struct{}, 1), known: map[string]*node{}}
+}
+
+// Changed holds a token when a node changed, so that a job may fit that did not before.
+func (f *Fleet) Changed() <-chan struct{} { return f.changed }
+
+func (f *Fleet) wake() {
+	select {
+	case f.changed <- struct{}{}:
+	default:
+	}
 }
 
 // errNoNode answers questions about a node that never joined.
@@ -64,55 +90,49 @@ func errNoNode(id string) error {
 	return api.Errorf(api.CodeNotFound, "there is no node %s", api.Quote(id))
 }
 
-// save changes a node's record durably; a node that is not known yet begins with an empty one. When
-// the store is ahead of the memory, as after a write whose answer did not come in time, the record
-// there is the one to change.
-func (n *nodes) save(ctx context.Context, id string, edit func(*nodeRecord)) error {
-	n.saving.Lock()
-	defer n.saving.Unlock()
-	r, revision, _ := n.record(id)
-	r, revision, err := n.put(ctx, id, r, revision, edit)
-	if errors.Is(err, errChanged) || errors.Is(err, errExists) {
-		if r, revision, err = n.bucket.load(ctx, id); err == nil {
-			r, revision, err = n.put(ctx, id, r, revision, edit)
-		}
-	}
+// ErrRevoked is why a node that was revoked is refused.
+var ErrRevoked = &api.Error{Code: api.CodeForbidden, Message: "this node's key was revoked by an admin"}
+
+// Save changes a node's record durably; a node that is not known yet begins with an empty one. Edit may be
+// called again when another writer was faster.
+func (f *Fleet) Save(ctx context.Context, id string, edit func(*Record)) error {
+	f.saving.Lock()
+	defer f.saving.Unlock()
+	r, revision, err := f.records.Upsert(ctx, id, func(r *Record, _ uint64) error {
+		edit(r)
+		return nil
+	})
 	if err != nil {
-		return fmt.Errorf("record node: %w", err)
+		return err
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.known[id] == nil {
-		n.known[id] = &node{heard: time.Now()}
-	}
-	n.known[id].record, n.known[id].revision = r, revision
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	have := f.node(id)
+	have.record, have.revision = r, revision
 	return nil
 }
 
-// put writes the record as edit leaves it; revision 0 says that there is none yet.
-func (n *nodes) put(ctx context.Context, id string, r nodeRecord, revision uint64, edit func(*nodeRecord)) (nodeRecord, uint64, error) {
-	edit(&r)
-	var err error
-	if revision == 0 {
-		revision, err = n.bucket.create(ctx, id, r)
-	} else {
-		revision, err = n.bucket.update(ctx, id, r, revision)
+// node is what is known of a node, which begins with nothing. The caller holds mu.
+func (f *Fleet) node(id string) *node {
+	if f.known[id] == nil {
+		f.known[id] = &node{heard: time.Now()}
 	}
-	return r, revision, err
+	return f.known[id]
 }
 
-func (n *nodes) record(id string) (r nodeRecord, revision uint64, ok bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if have := n.known[id]; have != nil {
-		return have.record, have.revision, true
+// Record returns a node's record, and whether there is one.
+func (f *Fleet) Record(id string) (Record, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if have := f.known[id]; have != nil {
+		return have.record, have.revision != 0
 	}
-	return nodeRecord{}, 0, false
+	return Record{}, false
 }
 
-// learnTooLarge notes that the node ran out of memory with this model at that many pixels.
-func (n *nodes) learnTooLarge(ctx context.Context, id string, spec api.ImageSpec) error {
-	return n.save(ctx, id, func(r *nodeRecord) {
+// LearnTooLarge notes that the node ran out of memory with this model at that many pixels.
+func (f *Fleet) LearnTooLarge(ctx context.Context, id string, spec api.ImageSpec) error {
+	return f.Save(ctx, id, func(r *Record) {
 		pixels := spec.Width * spec.Height
 		if have, ok := r.TooLarge[spec.Model]; !ok || pixels < have {
 			r.TooLarge = maps.Clone(r.TooLarge)
@@ -124,13 +144,13 @@ func (n *nodes) learnTooLarge(ctx context.Context, id string, spec api.ImageSpec
 	})
 }
 
-// drain tells a node to take nothing new, or to go on. Going on also forgets what was too large for
+// Drain orders a node to take nothing new, or to go on. Going on also forgets what was too large for
 // it: an admin does that after changing the machine.
-func (n *nodes) drain(ctx context.Context, id string, on bool) error {
-	if _, _, ok := n.record(id); !ok {
+func (f *Fleet) Drain(ctx context.Context, id string, on bool) error {
+	if _, ok := f.Record(id); !ok {
 		return errNoNode(id)
 	}
-	err := n.save(ctx, id, func(r *nodeRecord) {
+	err := f.Save(ctx, id, func(r *Record) {
 		r.Draining = on
 		if !on {
 			r.TooLarge = nil
@@ -139,94 +159,71 @@ func (n *nodes) drain(ctx context.Context, id string, on bool) error {
 	if err != nil {
 		return err
 	}
-	n.mu.Lock()
-	n.known[id].draining = on // until its next heartbeat says how it is
-	n.mu.Unlock()
-	n.send(id, api.CoordinatorMessage{Drain: &api.Drain{On: on}})
-	n.wake()
+	f.mu.Lock()
+	f.known[id].draining = on // until its next heartbeat reports how it is
+	f.mu.Unlock()
+	f.Send(id, api.CoordinatorMessage{Drain: &api.Drain{On: on}})
+	f.wake()
 	return nil
 }
 
-// revoke shuts a node out for good: its session ends and its key is refused from now on.
-func (n *nodes) revoke(ctx context.Context, id string) error {
-	if _, _, ok := n.record(id); !ok {
+// Revoke shuts a node out for good: its session ends and its key is refused from now on.
+func (f *Fleet) Revoke(ctx context.Context, id string) error {
+	if _, ok := f.Record(id); !ok {
 		return errNoNode(id)
 	}
-	if err := n.save(ctx, id, func(r *nodeRecord) { r.Revoked = true }); err != nil {
+	if err := f.Save(ctx, id, func(r *Record) { r.Revoked = true }); err != nil {
 		return err
 	}
-	n.send(id, api.CoordinatorMessage{Refused: errRevoked})
-	n.hangUp(id, errRevoked.Message)
+	f.Send(id, api.CoordinatorMessage{Refused: ErrRevoked})
+	f.HangUp(id, ErrRevoked.Message)
 	return nil
 }
 
-var errRevoked = &api.Error{Code: api.CodeForbidden, Message: "this node's key was revoked by an admin"}
-
-// used notes the model a node was given last.
-func (n *nodes) used(id, model string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if have := n.known[id]; have != nil {
+// Used notes the model a node was given last.
+func (f *Fleet) Used(id, model string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if have := f.known[id]; have != nil {
 		have.lastModel = model
 	}
 }
 
-// candidates returns every node as placement sees it, with how many of these attempts each has.
-func (n *nodes) candidates(busy map[string][]api.Attempt) []candidate {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	list := make([]candidate, 0, len(n.known))
-	for id, have := range n.known {
-		list = append(list, candidate{
-			id: id, connected: have.session != nil, revoked: have.record.Revoked,
-			draining: have.draining || have.record.Draining,
-			slots:    have.record.Register.Slots, busy: len(busy[id]),
-			runtimes: have.record.Register.Runtimes, tooLarge: have.record.TooLarge, lastModel: have.lastModel,
-		})
-	}
-	slices.SortFunc(list, func(a, b candidate) int { return cmp.Compare(a.id, b.id) })
-	return list
-}
-
-// list returns every node as admins see it, by name.
-func (n *nodes) list(busy map[string][]api.Attempt) []api.Node {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+// List returns every node as admins see it, by name; busy are the attempts of each.
+func (f *Fleet) List(busy map[string][]api.Attempt) []api.Node {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	list := []api.Node{}
-	for id, have := range n.known {
-		reg := have.record.Register
-		node := api.Node{
-			ID: id, Connected: have.session != nil, Draining: have.draining || have.record.Draining,
-			Version: reg.Version, Host: reg.Host, Devices: have.devices, Runtimes: reg.Runtimes, Slots: reg.Slots,
-			Busy: busy[id], JoinedAt: have.record.JoinedAt, LastSeen: have.record.LastSeen, Disconnects: have.record.Disconnect,
-		}
-		if node.Busy == nil {
-			node.Busy = []api.Attempt{}
-		}
-		if have.session != nil {
-			node.LastSeen, node.Disconnects = have.heard.UTC(), ""
-		}
-		list = append(list, node)
+	for id, have := range f.known {
+		list = append(list, have.view(id, busy[id]))
 	}
 	slices.SortFunc(list, func(a, b api.Node) int { return cmp.Compare(a.ID, b.ID) })
 	return list
 }
 
-// one returns a single node as list does.
-func (n *nodes) one(id string, busy map[string][]api.Attempt) (api.Node, error) {
-	list := n.list(busy)
-	i := slices.IndexFunc(list, func(x api.Node) bool { return x.ID == id })
-	if i < 0 {
+// Node returns a single node as List does.
+func (f *Fleet) Node(id string, busy map[string][]api.Attempt) (api.Node, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	have := f.known[id]
+	if have == nil {
 		return api.Node{}, errNoNode(id)
 	}
-	return list[i], nil
+	return have.view(id, busy[id]), nil
 }
 
-// isStorage reports whether an error is a failure of ours and not an answer to the caller.
-func isStorage(err error) bool {
-	if err == nil || errors.Is(err, errStale) || errors.Is(err, errSame) {
-		return false
+func (n *node) view(id string, busy []api.Attempt) api.Node {
+	reg := n.record.Register
+	view := api.Node{
+		ID: id, Connected: n.mailbox != nil, Draining: n.draining || n.record.Draining,
+		Version: reg.Version, Host: reg.Host, Devices: n.devices, Runtimes: reg.Runtimes, Slots: reg.Slots,
+		Busy: busy, JoinedAt: n.record.JoinedAt, LastSeen: n.record.LastSeen, DisconnectReason: n.record.Disconnect,
 	}
-	_, answered := errors.AsType[*api.Error](err)
-	return !answered
+	if view.Busy == nil {
+		view.Busy = []api.Attempt{}
+	}
+	if n.mailbox != nil {
+		view.LastSeen, view.DisconnectReason = n.heard.UTC(), ""
+	}
+	return view
 }

@@ -1,4 +1,4 @@
-package coordinator
+package fleet
 
 import (
 	"context"
@@ -9,115 +9,116 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// This file is the part of nodes that is about sessions: who is connected and who is silent.
+// This file is about sessions: who is connected and who is silent.
 
-// replace takes the session a node has, if any, off it and ends it: a new one begins.
-func (n *nodes) replace(id string) {
-	n.mu.Lock()
-	var old *session
-	if have := n.known[id]; have != nil {
-		old, have.session = have.session, nil
+const replacedReason = "another session of this node began"
+
+// Replace takes the session a node has, if any, off it and ends it: a new one begins.
+func (f *Fleet) Replace(id string) {
+	f.mu.Lock()
+	var old *Mailbox
+	if have := f.known[id]; have != nil {
+		old, have.mailbox = have.mailbox, nil
 	}
-	n.mu.Unlock()
+	f.mu.Unlock()
 	if old != nil {
-		old.end(websocket.ClosePolicyViolation, "another session of this node began")
+		old.End(websocket.ClosePolicyViolation, replacedReason)
 	}
 }
 
-// attach makes the session the node's. From here on it is given jobs.
-func (n *nodes) attach(s *session, reg api.Register) {
-	n.mu.Lock()
-	have := n.known[s.node]
-	old := have.session
-	have.session, have.heard, have.pardoned = s, time.Now(), false
+// Attach makes the session the node's. From here on it is given jobs.
+func (f *Fleet) Attach(m *Mailbox, reg api.Register) {
+	f.mu.Lock()
+	have := f.node(m.Node)
+	old := have.mailbox
+	have.mailbox, have.heard, have.pardoned = m, time.Now(), false
 	have.draining, have.devices = reg.Draining, reg.Devices
-	n.mu.Unlock()
+	f.mu.Unlock()
 	if old != nil {
-		old.end(websocket.ClosePolicyViolation, "another session of this node began")
+		old.End(websocket.ClosePolicyViolation, replacedReason)
 	}
-	n.wake()
+	f.wake()
 }
 
-// detach notes the end of a session and why, unless another one has taken its place.
-func (n *nodes) detach(ctx context.Context, s *session, reason string) error {
-	n.mu.Lock()
-	have := n.known[s.node]
-	current := have.session == s
+// Detach notes the end of a session and why, unless another one has taken its place.
+func (f *Fleet) Detach(ctx context.Context, m *Mailbox, reason string) error {
+	f.mu.Lock()
+	have := f.known[m.Node]
+	current := have.mailbox == m
 	if current {
-		have.session = nil
+		have.mailbox = nil
 	}
 	seen := have.heard.UTC()
-	n.mu.Unlock()
+	f.mu.Unlock()
 	if !current {
 		return nil
 	}
-	n.wake()
-	return n.save(ctx, s.node, func(r *nodeRecord) { r.Disconnect, r.LastSeen = reason, seen })
+	f.wake()
+	return f.Save(ctx, m.Node, func(r *Record) { r.Disconnect, r.LastSeen = reason, seen })
 }
 
-// heartbeat notes that a node was heard and how it is.
-func (n *nodes) heartbeat(s *session, h api.Heartbeat) {
-	n.mu.Lock()
-	have := n.known[s.node]
-	resumed := have.session == s && have.draining && !h.Draining
-	if have.session == s {
+// Heartbeat notes that a node was heard and how it is.
+func (f *Fleet) Heartbeat(m *Mailbox, h api.Heartbeat) {
+	f.mu.Lock()
+	have := f.known[m.Node]
+	resumed := have.mailbox == m && have.draining && !h.Draining
+	if have.mailbox == m {
 		have.heard, have.pardoned, have.draining = time.Now(), false, h.Draining
 		if len(h.Devices) > 0 {
 			have.devices = h.Devices
 		}
 	}
-	n.mu.Unlock()
+	f.mu.Unlock()
 	if resumed {
-		n.wake()
+		f.wake()
 	}
 }
 
-// send queues a message for a node; false says that it is not connected.
-func (n *nodes) send(id string, m api.CoordinatorMessage) bool {
-	n.mu.Lock()
-	var s *session
-	if have := n.known[id]; have != nil {
-		s = have.session
+// mailbox is the way to a node, nil while it is not connected.
+func (f *Fleet) mailbox(id string) *Mailbox {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if have := f.known[id]; have != nil {
+		return have.mailbox
 	}
-	n.mu.Unlock()
-	return s != nil && s.send(m)
+	return nil
 }
 
-// hangUp ends a node's session.
-func (n *nodes) hangUp(id, reason string) {
-	n.mu.Lock()
-	var s *session
-	if have := n.known[id]; have != nil {
-		s = have.session
-	}
-	n.mu.Unlock()
-	if s != nil {
-		s.end(websocket.ClosePolicyViolation, reason)
+// Send queues a message for a node; false means that it is not connected.
+func (f *Fleet) Send(id string, message api.CoordinatorMessage) bool {
+	m := f.mailbox(id)
+	return m != nil && m.Send(message)
+}
+
+// HangUp ends a node's session.
+func (f *Fleet) HangUp(id, reason string) {
+	if m := f.mailbox(id); m != nil {
+		m.End(websocket.ClosePolicyViolation, reason)
 	}
 }
 
-// endAll ends every session because the coordinator stops.
-func (n *nodes) endAll(reason string) {
-	n.mu.Lock()
-	var sessions []*session
-	for _, have := range n.known {
-		if have.session != nil {
-			sessions = append(sessions, have.session)
+// EndAll ends every session because the coordinator stops.
+func (f *Fleet) EndAll(reason string) {
+	f.mu.Lock()
+	var all []*Mailbox
+	for _, have := range f.known {
+		if have.mailbox != nil {
+			all = append(all, have.mailbox)
 		}
 	}
-	n.mu.Unlock()
-	for _, s := range sessions {
-		s.end(websocket.CloseGoingAway, reason)
+	f.mu.Unlock()
+	for _, m := range all {
+		m.End(websocket.CloseGoingAway, reason)
 	}
 }
 
-// silent returns the nodes not heard for that long among those that should be heard, which are the
+// Silent returns the nodes not heard for that long among those that should be heard, which are the
 // connected ones and the holders of leases, and how many should be.
-func (n *nodes) silent(length time.Duration, holders map[string]bool) (silent []string, all int) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for id, have := range n.known {
-		if have.session == nil && !holders[id] {
+func (f *Fleet) Silent(length time.Duration, holders map[string]bool) (silent []string, all int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for id, have := range f.known {
+		if have.mailbox == nil && !holders[id] {
 			continue
 		}
 		all++
@@ -129,21 +130,17 @@ func (n *nodes) silent(length time.Duration, holders map[string]bool) (silent []
 	return silent, all
 }
 
-// pardon gives silent nodes one more period. It reports false when all of them had theirs already:
+// Pardon gives silent nodes one more period. It reports false when all of them had theirs already:
 // then they are gone, whatever we suspected.
-func (n *nodes) pardon(silent []string) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	any := false
-	for _, id := range silent {
-		have := n.known[id]
-		any = any || !have.pardoned
-	}
-	if !any {
+func (f *Fleet) Pardon(silent []string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fresh := slices.ContainsFunc(silent, func(id string) bool { return !f.known[id].pardoned })
+	if !fresh {
 		return false
 	}
 	for _, id := range silent {
-		n.known[id].pardoned, n.known[id].heard = true, time.Now()
+		f.known[id].pardoned, f.known[id].heard = true, time.Now()
 	}
 	return true
 }

@@ -1,4 +1,4 @@
-package coordinator
+package fleet
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/store"
+	"github.com/easelgrid/easel/internal/ident"
 )
 
 // joinTokenPrefix begins every join token: "easel-join-1.SECRET" and, with TLS, ".FINGERPRINT" of the
@@ -24,28 +26,35 @@ type joinToken struct {
 	UsedAt    time.Time `json:"used_at,omitzero"`
 }
 
-// tokens makes join tokens and lets each be used once.
-type tokens struct {
-	bucket      *bucket[joinToken]
-	fingerprint string // of the certificate that nodes are to pin, "" for none
+// Tokens makes join tokens and lets each be used once.
+type Tokens struct {
+	records *store.Bucket[joinToken]
+	pin     string
 }
 
-// issue makes a new token.
-func (t *tokens) issue(ctx context.Context, now time.Time) (token string, expires time.Time, err error) {
-	secret := randomText()
-	expires = now.Add(joinTokenValid).UTC()
-	if _, err := t.bucket.create(ctx, hashHex([]byte(secret)), joinToken{ExpiresAt: expires}); err != nil {
-		return "", time.Time{}, fmt.Errorf("record join token: %w", err)
-	}
-	token = joinTokenPrefix + "." + secret
-	if t.fingerprint != "" {
-		token += "." + t.fingerprint
-	}
-	return token, expires, nil
+// OpenTokens opens the tokens of a store. Pin is the fingerprint of the certificate that nodes are to pin,
+// "" for none.
+func OpenTokens(ctx context.Context, s *store.Store, pin string) (*Tokens, error) {
+	records, err := store.Open[joinToken](ctx, s, "tokens", 0)
+	return &Tokens{records, pin}, err
 }
 
-// consume uses the token up for the node. Of two nodes with one token, exactly one succeeds.
-func (t *tokens) consume(ctx context.Context, token, node string, now time.Time) error {
+// Issue makes a new token.
+func (t *Tokens) Issue(ctx context.Context, now time.Time) (api.JoinToken, error) {
+	secret := ident.Secret()
+	expires := now.Add(joinTokenValid).UTC()
+	if _, err := t.records.Create(ctx, ident.Digest([]byte(secret)), joinToken{ExpiresAt: expires}); err != nil {
+		return api.JoinToken{}, fmt.Errorf("record join token: %w", err)
+	}
+	token := joinTokenPrefix + "." + secret
+	if t.pin != "" {
+		token += "." + t.pin
+	}
+	return api.JoinToken{Token: token, ExpiresAt: expires}, nil
+}
+
+// Consume uses the token up for the node. Of two nodes with one token, exactly one succeeds.
+func (t *Tokens) Consume(ctx context.Context, token, node string, now time.Time) error {
 	if token == "" {
 		return api.Errorf(api.CodeUnauthorized, "join_token: this node is not known yet and needs one")
 	}
@@ -53,24 +62,18 @@ func (t *tokens) consume(ctx context.Context, token, node string, now time.Time)
 	if len(parts) < 2 || parts[0] != joinTokenPrefix || parts[1] == "" {
 		return api.Errorf(api.CodeUnauthorized, "join_token: it is not a join token")
 	}
-	name := hashHex([]byte(parts[1]))
-	record, revision, err := t.bucket.load(ctx, name)
-	switch {
-	case errors.Is(err, errMissing):
-		return api.Errorf(api.CodeUnauthorized, "join_token: this coordinator did not issue it")
-	case err != nil:
-		return err
-	case record.UsedBy == node:
+	_, _, err := t.records.Update(ctx, ident.Digest([]byte(parts[1])), func(r *joinToken, _ uint64) error {
+		switch {
+		case r.UsedBy != "" && r.UsedBy != node:
+			return errTokenUsed
+		case r.UsedBy == "" && !now.Before(r.ExpiresAt):
+			return api.Errorf(api.CodeUnauthorized, "join_token: it expired at %s", r.ExpiresAt.Format(time.RFC3339))
+		}
+		r.UsedBy, r.UsedAt = node, now
 		return nil
-	case record.UsedBy != "":
-		return errTokenUsed
-	case !now.Before(record.ExpiresAt):
-		return api.Errorf(api.CodeUnauthorized, "join_token: it expired at %s", record.ExpiresAt.Format(time.RFC3339))
-	}
-	record.UsedBy, record.UsedAt = node, now
-	_, err = t.bucket.update(ctx, name, record, revision)
-	if errors.Is(err, errChanged) {
-		return errTokenUsed
+	})
+	if errors.Is(err, store.ErrMissing) {
+		return api.Errorf(api.CodeUnauthorized, "join_token: this coordinator did not issue it")
 	}
 	return err
 }

@@ -1,12 +1,11 @@
-package coordinator
+// Package account owns who may use the coordinator and how much: API keys, what each has used, and quotas.
+package account
 
 import (
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -15,29 +14,39 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/store"
+	"github.com/easelgrid/easel/internal/ident"
 )
 
-// A role is what an API key may do.
-type role string
+// A Role is what an API key may do.
+type Role string
 
 // The roles. An admin may do what a client may, and look after nodes, keys and tokens.
 const (
-	roleClient role = "client"
-	roleAdmin  role = "admin"
+	RoleClient Role = "client"
+	RoleAdmin  Role = "admin"
 )
 
 // How keys begin, so that whoever finds one knows what it is.
 const (
-	adminKeyPrefix  = "easel_admin_"
+	AdminKeyPrefix  = "easel_admin_"
 	clientKeyPrefix = "easel_client_"
 )
 
-// firstAdmin names the key of the first start.
-const firstAdmin = "admin"
+// NewSecret makes the text of a key.
+func NewSecret(r Role) string {
+	if r == RoleAdmin {
+		return AdminKeyPrefix + ident.Secret()
+	}
+	return clientKeyPrefix + ident.Secret()
+}
 
-// An apiKey is what is kept of one, under its hash.
-type apiKey struct {
-	Role           role          `json:"role"`
+// FirstAdmin names the key of the first start.
+const FirstAdmin = "admin"
+
+// A Key is what is kept of one, under its hash.
+type Key struct {
+	Role           Role          `json:"role"`
 	CreatedAt      time.Time     `json:"created_at"`
 	Name           string        `json:"name,omitempty"`
 	Dialect        string        `json:"dialect,omitempty"`
@@ -46,9 +55,9 @@ type apiKey struct {
 	ExpiresAt      time.Time     `json:"expires_at,omitzero"`
 }
 
-// keys tells who a request is from. The bucket is the truth; all of it is in memory too.
-type keys struct {
-	bucket *bucket[apiKey]
+// Keys are all API keys. The bucket is the truth; all of it is in memory too.
+type Keys struct {
+	records *store.Bucket[Key]
 
 	mu     sync.Mutex
 	byHash map[string]*heldKey
@@ -56,81 +65,110 @@ type keys struct {
 
 // A heldKey is a key in memory, with how many requests it may send now.
 type heldKey struct {
-	apiKey
+	Key
+	hash     string
 	revision uint64
 	requests *rate.Limiter
 }
 
-// A caller is who sent a request.
-type caller struct {
-	apiKey
-	id string
+// A Caller is who sent a request.
+type Caller struct {
+	Key
+	ID string
 }
 
+// Admin reports whether the caller may do what admins may.
+func (c Caller) Admin() bool { return c.Role == RoleAdmin }
+
+// Why a request is refused for its key.
 var (
-	errNoKey      = &api.Error{Code: api.CodeUnauthorized, Message: "Authorization: the request has no API key, want \"Bearer KEY\""}
+	ErrNoKey      = &api.Error{Code: api.CodeUnauthorized, Message: "Authorization: the request has no API key, want \"Bearer KEY\""}
 	errWrongKey   = &api.Error{Code: api.CodeUnauthorized, Message: "Authorization: the API key is not valid here"}
 	errExpiredKey = &api.Error{Code: api.CodeUnauthorized, Message: "Authorization: the API key has expired"}
-	errNotAdmin   = &api.Error{Code: api.CodeForbidden, Message: "this needs an admin key"}
+	ErrNotAdmin   = &api.Error{Code: api.CodeForbidden, Message: "this needs an admin key"}
 )
 
-func loadKeys(ctx context.Context, b *bucket[apiKey]) (*keys, error) {
-	entries, err := b.all(ctx)
+// OpenKeys brings back the keys of a store.
+func OpenKeys(ctx context.Context, s *store.Store) (*Keys, error) {
+	records, err := store.Open[Key](ctx, s, "keys", 0)
 	if err != nil {
 		return nil, err
 	}
-	k := &keys{bucket: b, byHash: map[string]*heldKey{}}
+	entries, err := records.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k := &Keys{records: records, byHash: map[string]*heldKey{}}
 	for _, e := range entries {
-		k.hold(e.key, e.value, e.revision)
+		k.hold(e.Key, e.Value, e.Revision)
 	}
 	return k, nil
 }
 
-func (k *keys) hold(hash string, key apiKey, revision uint64) {
+func (k *Keys) hold(hash string, key Key, revision uint64) {
 	key.Name = cmp.Or(key.Name, nameless(hash, key.Role))
 	limit, burst := rate.Inf, 0
 	if n := key.Limits.RequestsPerMinute; n > 0 {
 		limit, burst = rate.Limit(float64(n)/60), n
 	}
-	k.byHash[hash] = &heldKey{key, revision, rate.NewLimiter(limit, burst)}
+	k.byHash[hash] = &heldKey{key, hash, revision, rate.NewLimiter(limit, burst)}
 }
 
 // nameless names a key that was made before keys had names.
-func nameless(hash string, r role) string {
-	if r == roleAdmin {
-		return firstAdmin
+func nameless(hash string, r Role) string {
+	if r == RoleAdmin {
+		return FirstAdmin
 	}
 	return keyID(hash)
 }
 
 func keyID(hash string) string { return hash[:min(len(hash), 16)] }
 
-// caller finds whose key it is and counts the request. Keys are looked up by their hash, which gives
+// Caller finds whose key it is and counts the request. Keys are looked up by their hash, which gives
 // an attacker no timing to learn from.
-func (k *keys) caller(key string, now time.Time) (caller, error) {
-	if key == "" {
-		return caller{}, errNoKey
+func (k *Keys) Caller(key string, now time.Time) (Caller, error) {
+	found, err := k.Find(key)
+	if err != nil {
+		return Caller{}, err
 	}
-	hash := hashHex([]byte(key))
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	held := k.byHash[hash]
-	switch {
-	case held == nil:
-		return caller{}, errWrongKey
-	case held.expired(now):
-		return caller{}, errExpiredKey
-	}
-	if wait := held.admit(now); wait > 0 {
-		return caller{}, &api.Error{
-			Code: api.CodeRateLimited, RetryAfter: seconds(wait),
-			Message: fmt.Sprintf("too many requests: this key may send %d a minute", held.Limits.RequestsPerMinute),
-		}
-	}
-	return caller{held.apiKey, keyID(hash)}, nil
+	return found.Admit(now)
 }
 
-// admit takes one request off what is allowed, or says how long there is none.
+// A Found is a key that a request came with, not yet checked: see [Found.Admit].
+type Found struct{ held *heldKey }
+
+// Find looks a key up.
+func (k *Keys) Find(key string) (Found, error) {
+	if key == "" {
+		return Found{}, ErrNoKey
+	}
+	hash := ident.Digest([]byte(key))
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if held := k.byHash[hash]; held != nil {
+		return Found{held}, nil
+	}
+	return Found{}, errWrongKey
+}
+
+// Dialect is the one that the key is bound to, "" for none.
+func (f Found) Dialect() string { return f.held.Dialect }
+
+// Admit counts the request and returns who sent it, or why that key may not send one now.
+func (f Found) Admit(now time.Time) (Caller, error) {
+	if f.held.Expired(now) {
+		return Caller{}, errExpiredKey
+	}
+	if wait := f.held.admit(now); wait > 0 {
+		return Caller{}, &api.Error{
+			Code: api.CodeRateLimited, RetryAfter: Seconds(wait),
+			Message: fmt.Sprintf("too many requests: this key may send %d a minute", f.held.Limits.RequestsPerMinute),
+		}
+	}
+	return Caller{f.held.Key, keyID(f.held.hash)}, nil
+}
+
+// admit takes one request off what is allowed, or returns how long there is none.
 func (h *heldKey) admit(now time.Time) time.Duration {
 	r := h.requests.ReserveN(now, 1)
 	wait := r.DelayFrom(now)
@@ -140,25 +178,13 @@ func (h *heldKey) admit(now time.Time) time.Duration {
 	return wait
 }
 
-// seconds rounds up, so that whoever waits for as long is not early.
-func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
-
-func (key apiKey) expired(now time.Time) bool {
+// Expired reports whether the key has expired by then.
+func (key Key) Expired(now time.Time) bool {
 	return !key.ExpiresAt.IsZero() && !now.Before(key.ExpiresAt)
 }
 
-// binding returns the dialect that a key is bound to, "" for none.
-func (k *keys) binding(key string) string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if held := k.byHash[hashHex([]byte(key))]; held != nil {
-		return held.Dialect
-	}
-	return ""
-}
-
-// limits are those of the key with that name.
-func (k *keys) limits(name string) api.KeyLimits {
+// Limits are those of the key with that name.
+func (k *Keys) Limits(name string) api.KeyLimits {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, held := range k.byHash {
@@ -169,36 +195,36 @@ func (k *keys) limits(name string) api.KeyLimits {
 	return api.KeyLimits{}
 }
 
-// errNameTaken says that two keys would be one in the ledger.
-var errNameTaken = errors.New("a key has this name")
+// ErrNameTaken means that two keys would be one in the ledger.
+var ErrNameTaken = errors.New("a key has this name")
 
-// add makes a key valid, durably.
-func (k *keys) add(ctx context.Context, secret string, key apiKey) (id string, err error) {
+// Add makes a key valid, durably, and returns it as admins see it.
+func (k *Keys) Add(ctx context.Context, secret string, key Key) (api.Key, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, held := range k.byHash {
 		if held.Name == key.Name {
-			return "", errNameTaken
+			return api.Key{}, ErrNameTaken
 		}
 	}
-	hash := hashHex([]byte(secret))
-	revision, err := k.bucket.create(ctx, hash, key)
+	hash := ident.Digest([]byte(secret))
+	revision, err := k.records.Create(ctx, hash, key)
 	if err != nil {
-		return "", err
+		return api.Key{}, err
 	}
 	k.hold(hash, key, revision)
-	return keyID(hash), nil
+	return key.view(hash), nil
 }
 
-// remove makes a key, by its id or name, invalid at once. The last admin's key stays: without it
+// Remove makes a key, by its id or name, invalid at once. The last admin's key stays: without it
 // nobody could make another.
-func (k *keys) remove(ctx context.Context, which string) (api.Key, error) {
+func (k *Keys) Remove(ctx context.Context, which string) (api.Key, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	admins := 0
 	var hash string
 	for h, held := range k.byHash {
-		if held.Role == roleAdmin && held.ExpiresAt.IsZero() {
+		if held.Role == RoleAdmin && held.ExpiresAt.IsZero() {
 			admins++
 		}
 		if keyID(h) == which || hash == "" && held.Name == which {
@@ -209,18 +235,18 @@ func (k *keys) remove(ctx context.Context, which string) (api.Key, error) {
 	if held == nil {
 		return api.Key{}, api.Errorf(api.CodeNotFound, "there is no key %s", api.Quote(which))
 	}
-	if held.Role == roleAdmin && held.ExpiresAt.IsZero() && admins == 1 {
+	if held.Role == RoleAdmin && held.ExpiresAt.IsZero() && admins == 1 {
 		return api.Key{}, api.Errorf(api.CodeConflict, "key %s is the last admin's, want another admin key first", held.Name)
 	}
-	if err := k.bucket.remove(ctx, hash, held.revision); err != nil {
+	if err := k.records.Delete(ctx, hash, held.revision); err != nil {
 		return api.Key{}, err
 	}
 	delete(k.byHash, hash)
 	return held.view(hash), nil
 }
 
-// list returns every key, by name.
-func (k *keys) list() []api.Key {
+// List returns every key, by name.
+func (k *Keys) List() []api.Key {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	list := []api.Key{}
@@ -231,18 +257,9 @@ func (k *keys) list() []api.Key {
 	return list
 }
 
-func (key apiKey) view(hash string) api.Key {
+func (key Key) view(hash string) api.Key {
 	return api.Key{
 		ID: keyID(hash), Name: key.Name, Role: string(key.Role), Dialect: key.Dialect, PromptSettings: key.PromptSettings,
 		Limits: key.Limits, CreatedAt: key.CreatedAt, ExpiresAt: key.ExpiresAt,
 	}
-}
-
-// bearer returns the token of the Authorization header, "" when there is none.
-func bearer(r *http.Request) string {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return ""
-	}
-	return strings.TrimSpace(token)
 }

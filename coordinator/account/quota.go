@@ -1,52 +1,52 @@
-package coordinator
+package account
 
 import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"math"
 	"sync"
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/job"
 )
 
-// submit makes a job durable if its owner may have it.
-func (c *coordinator) submit(ctx context.Context, s submission) (api.Job, error) {
-	if err := c.webhooks.admit(s.owner, s.webhook); err != nil {
-		return api.Job{}, err
-	}
-	limits := c.keys.limits(s.owner)
+// Quotas are what keys may use.
+type Quotas struct {
+	keys   *Keys
+	ledger *Ledger
+	jobs   *job.Jobs
+
+	seed  maphash.Seed
+	locks [64]sync.Mutex // by hash of the owner
+}
+
+// NewQuotas are those of the keys, over what the ledger and the open jobs show.
+func NewQuotas(keys *Keys, ledger *Ledger, jobs *job.Jobs) *Quotas {
+	return &Quotas{keys: keys, ledger: ledger, jobs: jobs, seed: maphash.MakeSeed()}
+}
+
+// Submit makes a job durable if its owner's quotas allow it. Wait is when one that is refused for too many
+// open jobs may come again.
+func (q *Quotas) Submit(ctx context.Context, s job.Submission, wait func() time.Duration) (api.Job, error) {
+	limits := q.keys.Limits(s.Owner)
 	if limits != (api.KeyLimits{}) {
 		// One at a time of an owner, so that two do not both take the last that is left.
-		defer c.admission.lock(s.owner)()
-		s.admit = func() error { return c.within(ctx, limits, s) }
+		m := &q.locks[maphash.String(q.seed, s.Owner)%uint64(len(q.locks))]
+		m.Lock()
+		defer m.Unlock()
+		s.Admit = func() error { return q.check(ctx, limits, s, wait) }
 	}
-	job, err := c.jobs.submit(ctx, s)
-	if err == nil {
-		c.log.Info("job accepted", "job", job.ID, "key", s.owner, "model", s.spec.Model, "steps", s.spec.Steps, "images", s.spec.N)
-	}
-	return job, err
+	return q.jobs.Submit(ctx, s)
 }
 
-// turns let those with the same name do something one after the other.
-type turns struct {
-	seed  maphash.Seed
-	locks [64]sync.Mutex // by hash of the name
-}
-
-func (t *turns) lock(name string) (unlock func()) {
-	m := &t.locks[maphash.String(t.seed, name)%uint64(len(t.locks))]
-	m.Lock()
-	return m.Unlock
-}
-
-// within says why a job would be more than its owner's limits.
-func (c *coordinator) within(ctx context.Context, limits api.KeyLimits, s submission) error {
-	open := c.jobs.of(s.owner)
+// check returns why a job would exceed its owner's limits.
+func (q *Quotas) check(ctx context.Context, limits api.KeyLimits, s job.Submission, wait func() time.Duration) error {
+	open := q.jobs.OpenOf(s.Owner)
 	if most := limits.OpenJobs; most > 0 && open.Jobs >= most {
-		_, eta := service{c}.Waiting(ctx)
 		return &api.Error{
-			Code: api.CodeRateLimited, RetryAfter: max(1, seconds(eta)),
+			Code: api.CodeRateLimited, RetryAfter: max(1, Seconds(wait())),
 			Message: fmt.Sprintf("too many jobs at once: this key may have %d that are not settled", most),
 		}
 	}
@@ -54,36 +54,24 @@ func (c *coordinator) within(ctx context.Context, limits api.KeyLimits, s submis
 		return nil
 	}
 	now := time.Now().UTC()
-	used, err := c.ledger.day(ctx, s.owner, dayOf(now))
+	used, err := q.ledger.Day(ctx, s.Owner, DayOf(now))
 	if err != nil {
 		return err
 	}
-	over := func(what string, most float64) error {
+	exceeded := func(what string, most float64) error {
 		return &api.Error{
-			Code: api.CodeQuotaExceeded, RetryAfter: max(1, seconds(now.Truncate(24*time.Hour).Add(24*time.Hour).Sub(now))),
+			Code: api.CodeQuotaExceeded, RetryAfter: max(1, Seconds(now.Truncate(24*time.Hour).Add(24*time.Hour).Sub(now))),
 			Message: fmt.Sprintf("quota: this key may use %g %s a day (UTC), and this job would be more", most, what),
 		}
 	}
-	if most := limits.ImagesPerDay; most > 0 && used.Images+open.Images+s.spec.N > most {
-		return over("images", float64(most))
+	if most := limits.ImagesPerDay; most > 0 && used.Images+open.Images+s.Spec.N > most {
+		return exceeded("images", float64(most))
 	}
-	if most := limits.MegapixelStepsPerDay; most > 0 && used.MegapixelSteps+open.MegapixelSteps+megapixelSteps(s.spec) > most {
-		return over("megapixel-steps", most)
+	if most := limits.MegapixelStepsPerDay; most > 0 && used.MegapixelSteps+open.MegapixelSteps+s.Spec.MegapixelSteps() > most {
+		return exceeded("megapixel-steps", most)
 	}
 	return nil
 }
 
-// of sums up the jobs of an owner that are not settled.
-func (j *jobs) of(owner string) api.Usage {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	var sum api.Usage
-	for _, open := range j.open {
-		if spec := open.record.Job.Spec; open.record.Owner == owner {
-			sum.Jobs++
-			sum.Images += spec.N
-			sum.MegapixelSteps += megapixelSteps(spec)
-		}
-	}
-	return sum
-}
+// Seconds rounds up, so that whoever waits for as long is not early.
+func Seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }

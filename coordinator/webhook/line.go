@@ -1,38 +1,30 @@
-package coordinator
+package webhook
 
 import (
 	"cmp"
 	"context"
-	"math/rand/v2"
 	"net/url"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/easelgrid/easel/internal/backoff"
 )
 
 const (
-	webhookTime     = 24 * time.Hour // after which a webhook is given up
-	firstPause      = 100 * time.Millisecond
-	longestPause    = 10 * time.Minute
-	sendingAtOnce   = 16
-	sendingToOne    = 4 // host at once, so that one that does not answer leaves room for others
-	longestLineNaps = time.Hour
+	giveUpAfter   = 24 * time.Hour
+	sendingAtOnce = 16
+	sendingToOne  = 4 // host at once, so that one that does not answer leaves room for others
+	longestNap    = time.Hour
 )
 
-// webhookPause is how long the next try waits after that many: doubling, and up to a quarter shorter
-// by chance, so that what failed together does not come back together.
-func webhookPause(tries int) time.Duration {
-	pause := longestPause
-	if shift := tries - 1; shift < 20 {
-		pause = min(firstPause<<shift, longestPause)
-	}
-	return pause - rand.N(pause/4+1)
-}
+// pauses are those between the tries of one report.
+var pauses = backoff.Policy{Base: 100 * time.Millisecond, Limit: 10 * time.Minute, Jitter: 0.25}
 
-// A delivery is a pending webhook in memory.
+// A delivery is a pending report in memory.
 type delivery struct {
 	job      string
-	due      dueWebhook
+	due      due
 	revision uint64
 	sending  bool
 	ended    bool
@@ -46,20 +38,20 @@ func (d *delivery) host() string {
 	return u.Host
 }
 
-// deliveries are the pending webhooks and a bounded pool that sends them when they are due. A delivery
-// belongs to its sender while it is being sent, and to the line else.
-type deliveries struct {
+// A line is the pending reports and a bounded pool that sends them when they are due. A delivery belongs to
+// its sender while it is being sent, and to the line otherwise.
+type line struct {
 	mu    sync.Mutex
 	byJob map[string]*delivery
 	woken chan struct{} // holds a token when there is something new
 }
 
-func newDeliveries() *deliveries {
-	return &deliveries{byJob: map[string]*delivery{}, woken: make(chan struct{}, 1)}
+func newLine() *line {
+	return &line{byJob: map[string]*delivery{}, woken: make(chan struct{}, 1)}
 }
 
 // add puts a delivery into the line; one of a job that is in it already is left out.
-func (l *deliveries) add(d *delivery) {
+func (l *line) add(d *delivery) {
 	l.mu.Lock()
 	if l.byJob[d.job] == nil {
 		l.byJob[d.job] = d
@@ -68,7 +60,7 @@ func (l *deliveries) add(d *delivery) {
 	l.wake()
 }
 
-func (l *deliveries) wake() {
+func (l *line) wake() {
 	select {
 	case l.woken <- struct{}{}:
 	default:
@@ -76,7 +68,7 @@ func (l *deliveries) wake() {
 }
 
 // pending counts an owner's deliveries.
-func (l *deliveries) pending(owner string) int {
+func (l *line) pending(owner string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := 0
@@ -89,7 +81,7 @@ func (l *deliveries) pending(owner string) int {
 }
 
 // run hands each delivery to send when it is due, until ctx ends and every send has.
-func (l *deliveries) run(ctx context.Context, send func(context.Context, *delivery)) {
+func (l *line) run(ctx context.Context, send func(context.Context, *delivery)) {
 	var group sync.WaitGroup
 	defer group.Wait()
 	for {
@@ -113,7 +105,7 @@ func (l *deliveries) run(ctx context.Context, send func(context.Context, *delive
 }
 
 // take returns what is due and has room, the longest due first.
-func (l *deliveries) take(now time.Time) []*delivery {
+func (l *line) take(now time.Time) []*delivery {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var due []*delivery
@@ -141,7 +133,7 @@ func (l *deliveries) take(now time.Time) []*delivery {
 	})
 }
 
-func (l *deliveries) finish(d *delivery) {
+func (l *line) finish(d *delivery) {
 	l.mu.Lock()
 	d.sending = false
 	if d.ended {
@@ -152,10 +144,10 @@ func (l *deliveries) finish(d *delivery) {
 }
 
 // nap is how long until the next one becomes due. What is due and has no room is woken for by a finish.
-func (l *deliveries) nap(now time.Time) time.Duration {
+func (l *line) nap(now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	nap := longestLineNaps
+	nap := longestNap
 	for _, d := range l.byJob {
 		if d.sending {
 			continue

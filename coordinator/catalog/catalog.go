@@ -10,6 +10,9 @@ import (
 	"github.com/easelgrid/easel/api"
 )
 
+// defaultOwner is shown for a model whose owner is not named.
+const defaultOwner = "easel"
+
 // A Catalog is what a file says. It does not change.
 type Catalog struct {
 	// Default is the model of a request that names none.
@@ -131,4 +134,24 @@ func (m *Model) limited(r api.JobRequest) []api.Fault {
 	over("steps", r.Steps, m.Limits.Steps)
 	over("n", r.N, m.Limits.N)
 	return faults
+}
+
+// Identity is the catalog of those who have no file: the nodes' models by their own names, which are sorted.
+// The default is the named one, "" is the first.
+func Identity(names []string, defaultModel string) *Catalog {
+	c := &Catalog{byName: map[string]map[string]*Model{"": {}}}
+	for _, name := range names {
+		m := &Model{Name: name, Serves: name, Owner: defaultOwner}
+		c.Models = append(c.Models, m)
+		c.byName[""][name] = m
+	}
+	switch {
+	case defaultModel != "" && c.byName[""][defaultModel] == nil: // no node has it yet
+		c.Default = &Model{Name: defaultModel, Serves: defaultModel, Owner: defaultOwner}
+	case defaultModel != "":
+		c.Default = c.byName[""][defaultModel]
+	case len(c.Models) > 0:
+		c.Default = c.Models[0]
+	}
+	return c
 }

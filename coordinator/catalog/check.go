@@ -117,7 +117,7 @@ func (p *parser) index() {
 
 func (p *parser) model(i int, s modelShape) *Model {
 	m := &Model{
-		Name: s.Name, Serves: cmp.Or(s.Serves, s.Name), Owner: cmp.Or(s.Owner, "easel"), Description: s.Description,
+		Name: s.Name, Serves: cmp.Or(s.Serves, s.Name), Owner: cmp.Or(s.Owner, defaultOwner), Description: s.Description,
 		Created: s.Created.UTC(), Aliases: s.Aliases, IDs: map[string][]string{}, Dialects: s.Dialects,
 		Defaults: Defaults(s.Defaults), Limits: Limits(s.Limits), LoRAs: s.LoRAs, Upscale: s.Upscale,
 	}

@@ -1,15 +1,21 @@
-package coordinator
+package offer_test
 
 import (
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/easelgrid/easel/coordinator"
+	"github.com/easelgrid/easel/coordinator/coordtest"
+	"github.com/easelgrid/easel/coordinator/httpapi"
+	"github.com/easelgrid/easel/coordinator/offer"
 )
 
 // The names that vendors' examples use all lead to the shipped model.
 func TestDemoCatalogHasTheNamesOfTheVendorsExamples(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.Catalog = "../docs/examples/catalog-demo.yaml" })
-	if job := w.submit(`{"prompt":"a red circle"}`); job.Spec.Model != "shapes" || job.Spec.OutputWidth != 0 {
+	w := coordtest.New(t, func(c *coordinator.Config) { c.Catalog = "../../docs/examples/catalog-demo.yaml" })
+	if job := w.Submit(`{"prompt":"a red circle"}`); job.Spec.Model != "shapes" || job.Spec.OutputWidth != 0 {
 		t.Errorf("natively it makes %+v", job.Spec)
 	}
 	for vendor, names := range map[string]string{
@@ -21,7 +27,7 @@ func TestDemoCatalogHasTheNamesOfTheVendorsExamples(t *testing.T) {
 		"yescale":     "flux-pro, dall-e-3, imagen4, imagen4-fast, shapes",
 	} {
 		for name := range strings.SplitSeq(names, ", ") {
-			job := w.submit(fmt.Sprintf(`{"prompt":"a red circle","model":%q}`, nativeName(t, vendor, name)))
+			job := w.Submit(fmt.Sprintf(`{"prompt":"a red circle","model":%q}`, nativeName(t, vendor, name)))
 			if job.Spec.Model != "shapes" || job.Spec.Width*job.Spec.Height > 128*128 {
 				t.Errorf("%s for %s makes %+v", name, vendor, job.Spec)
 			}
@@ -32,17 +38,14 @@ func TestDemoCatalogHasTheNamesOfTheVendorsExamples(t *testing.T) {
 // nativeName finds a vendor's name in the demo catalog.
 func nativeName(t *testing.T, vendor, name string) string {
 	t.Helper()
-	var file catalogFile
-	file.path = "../docs/examples/catalog-demo.yaml"
-	for _, make := range allVendors {
-		file.dialects = append(file.dialects, make(nil).Name())
-	}
-	if err := file.read(); err != nil {
+	file, err := offer.OpenFile("../../docs/examples/catalog-demo.yaml", httpapi.Names(httpapi.Vendors), slog.New(slog.DiscardHandler))
+	if err != nil {
 		t.Fatal(err)
 	}
-	m, ok := file.now().Find(vendor, name)
+	c, _ := file.Catalog()
+	m, ok := c.Find(vendor, name)
 	if !ok {
-		t.Fatalf("%s has no model %s, there are %s", vendor, name, file.now().Names(vendor))
+		t.Fatalf("%s has no model %s, there are %s", vendor, name, c.Names(vendor))
 	}
 	return m.Name
 }

@@ -1,4 +1,4 @@
-package coordinator
+package offer
 
 import (
 	"context"
@@ -13,19 +13,23 @@ import (
 	"github.com/easelgrid/easel/coordinator/catalog"
 )
 
-// catalogCheck is how often the catalog's file is looked at.
-const catalogCheck = time.Second
+// fileCheck is how often the catalog's file is looked at.
+const fileCheck = time.Second
 
-// catalogFile is the catalog as its file said when it was last right. Its zero value is that there is
-// none.
-type catalogFile struct {
+// A File is the catalog as its file was when it was last right.
+type File struct {
 	path     string
 	dialects []string
 	log      *slog.Logger
 
-	current atomic.Pointer[catalog.Catalog]
-	changed atomic.Pointer[time.Time] // the file of current
-	seen    stamp                     // of the file last read, right or wrong
+	current atomic.Pointer[state]
+	seen    stamp // of the file last read, right or wrong
+}
+
+// A state is a catalog and when its file was written.
+type state struct {
+	catalog *catalog.Catalog
+	changed time.Time
 }
 
 // A stamp tells whether a file was written since.
@@ -34,11 +38,24 @@ type stamp struct {
 	size int64
 }
 
-// now is the catalog to use, nil when there is none.
-func (f *catalogFile) now() *catalog.Catalog { return f.current.Load() }
+// OpenFile reads a catalog's file, which must be right. Dialects are those that it may name. The path "" is
+// no file, which is nil.
+func OpenFile(path string, dialects []string, log *slog.Logger) (*File, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f := &File{path: path, dialects: dialects, log: log}
+	return f, f.read()
+}
 
-// read takes over what the file says if it is right.
-func (f *catalogFile) read() error {
+// Catalog is the one to use now, and when its file was written.
+func (f *File) Catalog() (*catalog.Catalog, time.Time) {
+	now := f.current.Load()
+	return now.catalog, now.changed
+}
+
+// read takes over the file's content if it is right.
+func (f *File) read() error {
 	file, err := os.Open(f.path)
 	if err != nil {
 		return fmt.Errorf("read catalog: %w", err)
@@ -57,16 +74,14 @@ func (f *catalogFile) read() error {
 	if err != nil {
 		return fmt.Errorf("catalog %s:\n%w", f.path, err)
 	}
-	at := info.ModTime().UTC().Truncate(time.Second)
-	f.changed.Store(&at)
-	f.current.Store(parsed)
+	f.current.Store(&state{parsed, info.ModTime().UTC().Truncate(time.Second)})
 	return nil
 }
 
-// run reads the file again when it has changed, and when it is told to, until ctx ends. A file that is
-// wrong changes nothing.
-func (f *catalogFile) run(ctx context.Context, again <-chan struct{}) {
-	tick := time.NewTicker(catalogCheck)
+// Run reads the file again when it has changed, and on demand, until ctx ends. A file that is wrong changes
+// nothing.
+func (f *File) Run(ctx context.Context, again <-chan struct{}) {
+	tick := time.NewTicker(fileCheck)
 	defer tick.Stop()
 	for {
 		select {
@@ -83,6 +98,7 @@ func (f *catalogFile) run(ctx context.Context, again <-chan struct{}) {
 			f.log.Warn("the catalog is not taken over, the old one stays", "file", f.path, "faults", strings.ReplaceAll(err.Error(), "\n", "; "))
 			continue
 		}
-		f.log.Info("catalog read again", "file", f.path, "models", len(f.now().Models))
+		c, _ := f.Catalog()
+		f.log.Info("catalog read again", "file", f.path, "models", len(c.Models))
 	}
 }

@@ -1,61 +1,111 @@
-package coordinator
+// Package offer owns what clients may ask for: the catalog's file over what nodes serve. Without a file the
+// catalog is the identity: every model that is served, by its own name.
+package offer
 
 import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/easelgrid/easel/api"
 	"github.com/easelgrid/easel/coordinator/catalog"
 	"github.com/easelgrid/easel/coordinator/dialect"
+	"github.com/easelgrid/easel/coordinator/fleet"
 )
 
-// offers are the models that a dialect's clients can ask for: what the catalog has, and without one
-// what the nodes have. The native API is the dialect "".
-func (c *coordinator) offers(name string) []dialect.Model {
-	list := []dialect.Model{}
-	models := c.models.now()
-	if models == nil {
-		for _, e := range c.catalog() {
-			list = append(list, c.native(e))
-		}
-		return list
+// Offers are the models that clients can ask for, in every dialect. The native API is the dialect "".
+type Offers struct {
+	fleet        *fleet.Fleet
+	shipped      []api.Runtime
+	defaultModel string
+	file         *File
+	since        time.Time
+}
+
+// New makes offers of what a fleet serves and of what is known before any node has joined. DefaultModel is
+// for requests that name none where there is no file, which is nil then.
+func New(f *fleet.Fleet, shipped []api.Runtime, defaultModel string, file *File) *Offers {
+	return &Offers{f, shipped, defaultModel, file, time.Now().UTC().Truncate(time.Second)}
+}
+
+// catalog is the one to use now, and since when it is as it is.
+func (o *Offers) catalog(s served) (*catalog.Catalog, time.Time) {
+	if o.file != nil {
+		return o.file.Catalog()
 	}
-	served := c.servedModels()
-	for _, m := range models.Offered(name) {
-		if e, ok := served[m.Serves]; ok {
-			list = append(list, c.described(m, e, name))
+	return catalog.Identity(s.names(), o.defaultModel), o.since
+}
+
+// Models are those that a dialect's clients see.
+func (o *Offers) Models(dialectName string) []dialect.Model {
+	s := o.served()
+	c, since := o.catalog(s)
+	list := []dialect.Model{}
+	for _, m := range c.Offered(dialectName) {
+		if entry, ok := s.byName[m.Serves]; ok {
+			list = append(list, Choice{s, m, entry, dialectName, since}.Model())
 		}
 	}
 	return list
 }
 
-// servedModels are the nodes' models by name.
-func (c *coordinator) servedModels() map[string]catalogEntry {
-	byName := map[string]catalogEntry{}
-	for _, e := range c.catalog() {
-		byName[e.Name] = e
+// Native are the models as the native API lists them.
+func (o *Offers) Native() []api.Offer {
+	s := o.served()
+	c, since := o.catalog(s)
+	list := []api.Offer{}
+	for _, m := range c.Offered("") {
+		entry, ok := s.byName[m.Serves]
+		if !ok {
+			continue
+		}
+		shown := Choice{s, m, entry, "", since}.Model()
+		entry.Model, entry.MaxPixels, entry.Serves, entry.Aliases = shown.Model, shown.MaxPixels, m.Serves, shown.Aliases
+		entry.Owner, entry.Description = m.Owner, m.Description
+		list = append(list, entry)
 	}
-	return byName
+	return list
 }
 
-// native is a model that no catalog describes.
-func (c *coordinator) native(e catalogEntry) dialect.Model {
-	return dialect.Model{
-		Model: e.Model, ID: e.Name, Owner: "easel", Created: c.since, Schedulers: e.Schedulers, MaxPixels: e.MaxPixels,
-	}
+// A Choice is a model that a request named, as everything was at that moment: the catalog is looked at once
+// for a request.
+type Choice struct {
+	served  served
+	model   *catalog.Model
+	entry   api.Offer // of the nodes' model that does its work
+	dialect string
+	since   time.Time
 }
 
-// described is a model of the catalog as a dialect's clients see it.
-func (c *coordinator) described(m *catalog.Model, e catalogEntry, name string) dialect.Model {
+// Choose finds a model by a dialect's name for it, an alias or its own name; "" is the default.
+func (o *Offers) Choose(dialectName, name string) (Choice, error) {
+	s := o.served()
+	c, since := o.catalog(s)
+	if len(c.Models) == 0 {
+		return Choice{}, api.Errorf(api.CodeModelNotFound, "model: no model is known yet, want a node to join first")
+	}
+	m, ok := c.Find(dialectName, name)
+	if !ok {
+		return Choice{}, api.Errorf(api.CodeModelNotFound, "model: got %s, want one of %s", api.Quote(name), c.Names(dialectName))
+	}
+	entry, ok := s.byName[m.Serves]
+	if !ok {
+		return Choice{}, api.Errorf(api.CodeModelNotFound, "model: %s is made by model %s, which no node has", api.Quote(m.ID(dialectName)), m.Serves)
+	}
+	return Choice{s, m, entry, dialectName, since}, nil
+}
+
+// Model is the choice as the dialect's clients see it.
+func (c Choice) Model() dialect.Model {
+	m, d := c.model, c.model.Defaults
 	shown := dialect.Model{
-		Model: e.Model, ID: m.ID(name), Aliases: m.Others(name), Owner: m.Owner, Description: m.Description,
-		Created: m.Created, Schedulers: e.Schedulers, MaxPixels: e.MaxPixels,
+		Model: c.entry.Model, ID: m.ID(c.dialect), Aliases: m.Others(c.dialect), Owner: m.Owner, Description: m.Description,
+		Created: m.Created, Schedulers: c.entry.Schedulers, MaxPixels: c.entry.MaxPixels,
 	}
 	if shown.Created.IsZero() {
-		shown.Created = *c.models.changed.Load()
+		shown.Created = c.since
 	}
-	d := m.Defaults
 	shown.Name = m.Name
 	shown.Width, shown.Height = cmp.Or(d.Width, m.Native.Width, shown.Width), cmp.Or(d.Height, m.Native.Height, shown.Height)
 	if d.Steps != nil {
@@ -70,7 +120,7 @@ func (c *coordinator) described(m *catalog.Model, e catalogEntry, name string) d
 	}
 	shown.MaxPixels = cmp.Or(m.Limits.Pixels, shown.MaxPixels)
 	if len(m.LoRAs) > 0 {
-		shown.LoRAs = renamed(m.LoRAs, e.LoRAs)
+		shown.LoRAs = renamed(m.LoRAs, c.entry.LoRAs)
 	}
 	return shown
 }
@@ -89,64 +139,9 @@ func renamed(names map[string]string, loras []api.Adapter) []api.Adapter {
 	return list
 }
 
-// offer is one of them by name; "" is the default.
-func (c *coordinator) offer(vendor, name string) (dialect.Model, error) {
-	if c.models.now() != nil {
-		m, e, err := c.lookUp(vendor, name)
-		if err != nil {
-			return dialect.Model{}, err
-		}
-		return c.described(m, e, vendor), nil
-	}
-	model, err := c.model(name, c.runtimes(c.nodes.candidates(nil)))
-	if err != nil {
-		return dialect.Model{}, err
-	}
-	return c.native(c.servedModels()[model.Name]), nil
-}
-
-// lookUp finds a model of the catalog and the nodes' model that does its work.
-func (c *coordinator) lookUp(dialect, name string) (*catalog.Model, catalogEntry, error) {
-	models := c.models.now()
-	m, ok := models.Find(dialect, name)
-	if !ok {
-		return nil, catalogEntry{}, api.Errorf(api.CodeModelNotFound, "model: got %s, want one of %s", api.Quote(name), models.Names(dialect))
-	}
-	e, ok := c.servedModels()[m.Serves]
-	if !ok {
-		return nil, catalogEntry{}, api.Errorf(api.CodeModelNotFound, "model: %s is made by model %s, which no node has", api.Quote(m.ID(dialect)), m.Serves)
-	}
-	return m, e, nil
-}
-
-// plan turns a request in some dialect into a spec that can be made, or lists what is wrong with it.
-// Random is the seed to use when none is given.
-func (c *coordinator) plan(dialect, model string, r api.JobRequest, random int64) (api.ImageSpec, error) {
-	if c.models.now() == nil {
-		r.Model = model
-		return c.resolve(r, random)
-	}
-	m, e, err := c.lookUp(dialect, model)
-	if err != nil {
-		return api.ImageSpec{}, err
-	}
-	r, faults := m.Apply(r, e.Model, e.SizeStep)
-	return c.resolve(r, random, faults...)
-}
-
-// known are the models as the native API lists them.
-func (c *coordinator) known() []catalogEntry {
-	models := c.models.now()
-	if models == nil {
-		return c.catalog()
-	}
-	list, served := []catalogEntry{}, c.servedModels()
-	for _, m := range models.Offered("") {
-		if e, ok := served[m.Serves]; ok {
-			shown := c.described(m, e, "")
-			e.Model, e.MaxPixels, e.Serves, e.Aliases, e.Owner, e.Description = shown.Model, shown.MaxPixels, m.Serves, shown.Aliases, m.Owner, m.Description
-			list = append(list, e)
-		}
-	}
-	return list
+// Plan turns a request for the model into a spec that can be made, or lists what is wrong with it. Random
+// is the seed to use when none is given.
+func (c Choice) Plan(r api.JobRequest, random int64) (api.ImageSpec, error) {
+	r, faults := c.model.Apply(r, c.entry.Model, c.entry.SizeStep)
+	return c.served.spec(r, random, faults)
 }

@@ -1,4 +1,4 @@
-package coordinator
+package session
 
 import (
 	"bytes"
@@ -10,47 +10,47 @@ import (
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/fleet"
 	"github.com/gorilla/websocket"
 )
 
 // A handshake is the beginning of a session: it finds out which node is there and whether it may join.
 type handshake struct {
-	nodes   *nodes
-	tokens  *tokens
+	fleet   *fleet.Fleet
+	tokens  *fleet.Tokens
 	version string
 }
 
 const maxSlots = 256
 
-// run challenges the node and returns its verified registration. An *api.Error is for the node to
-// hear; other errors mean that it is gone.
-func (h handshake) run(ctx context.Context, conn *websocket.Conn) (*session, api.Register, error) {
+// run challenges the node and returns its verified registration. An *api.Error is sent to
+// the node; other errors mean that it is gone.
+func (h handshake) run(ctx context.Context, conn *websocket.Conn) (api.Register, error) {
 	conn.SetReadLimit(api.MaxFrame)
 	if err := conn.SetReadDeadline(time.Now().Add(handshakeTime)); err != nil {
-		return nil, api.Register{}, err
+		return api.Register{}, err
 	}
 	nonce := make([]byte, 32)
 	rand.Read(nonce)
 	challenge := api.CoordinatorMessage{Challenge: &api.Challenge{Nonce: nonce, Version: h.version}}
 	if err := writeMessage(conn, challenge); err != nil {
-		return nil, api.Register{}, err
+		return api.Register{}, err
 	}
 	m, err := readMessage(conn)
 	if err != nil {
-		return nil, api.Register{}, err
+		return api.Register{}, err
 	}
 	if m.Register == nil {
-		return nil, api.Register{}, api.Errorf(api.CodeInvalidRequest, "the first message must be register")
+		return api.Register{}, api.Errorf(api.CodeInvalidRequest, "the first message must be register")
 	}
 	reg := *m.Register
 	if err := checkRegister(reg, nonce); err != nil {
-		return nil, api.Register{}, err
+		return api.Register{}, err
 	}
-	id := nodeID(reg.PublicKey)
-	if err := h.admit(ctx, id, reg); err != nil {
-		return nil, api.Register{}, err
+	if err := h.admit(ctx, fleet.NodeID(reg.PublicKey), reg); err != nil {
+		return api.Register{}, err
 	}
-	return newSession(id, reg.PublicKey), reg, conn.SetReadDeadline(time.Time{})
+	return reg, conn.SetReadDeadline(time.Time{})
 }
 
 // checkRegister checks that the registration is whole and that its sender has the key.
@@ -71,20 +71,20 @@ func checkRegister(reg api.Register, nonce []byte) error {
 // admit decides whether the node may join and records it. The join token is consumed before the
 // record is written and remembers by whom, so a node can repeat a try that was cut short in between.
 func (h handshake) admit(ctx context.Context, id string, reg api.Register) error {
-	known, revision, _ := h.nodes.record(id)
+	known, joined := h.fleet.Record(id)
 	if known.Revoked {
-		return errRevoked
+		return fleet.ErrRevoked
 	}
-	if revision != 0 && !bytes.Equal(known.PublicKey, reg.PublicKey) { // the name is a part of the key's hash only
+	if joined && !bytes.Equal(known.PublicKey, reg.PublicKey) { // the name is a part of the key's hash only
 		return api.Errorf(api.CodeUnauthorized, "public_key: node %s has another one", id)
 	}
 	now := time.Now().UTC()
-	if revision == 0 {
-		if err := h.tokens.consume(ctx, reg.JoinToken, id, now); err != nil {
+	if !joined {
+		if err := h.tokens.Consume(ctx, reg.JoinToken, id, now); err != nil {
 			return err
 		}
 	}
-	return h.nodes.save(ctx, id, func(r *nodeRecord) {
+	return h.fleet.Save(ctx, id, func(r *fleet.Record) {
 		if r.JoinedAt.IsZero() {
 			r.JoinedAt = now
 		}
@@ -93,7 +93,7 @@ func (h handshake) admit(ctx context.Context, id string, reg api.Register) error
 	})
 }
 
-// refuse tells the node why its session ends before it began.
+// refuse notifies the node why its session ends before it began.
 func refuse(conn *websocket.Conn, err error) {
 	refusal, ok := errors.AsType[*api.Error](err)
 	if !ok {

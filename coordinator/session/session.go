@@ -1,109 +1,168 @@
-package coordinator
+// Package session holds the websocket sessions of nodes: the handshake, what nodes report, and what is sent
+// to them. It owns the wire between node and coordinator; the nodes are the fleet's, and everything a node
+// reports about a job is a transition of that job, fenced by job and attempt.
+package session
 
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/fleet"
+	"github.com/easelgrid/easel/coordinator/job"
 	"github.com/gorilla/websocket"
 )
 
-// connect upgrades a node's request. It returns at once, so that net/http frees what it holds for
-// a request; the session goes on in goroutines the coordinator waits for.
-func (c *coordinator) connect(w http.ResponseWriter, r *http.Request) {
+// Sessions are those of all nodes.
+type Sessions struct {
+	o     Options
+	ctx   context.Context // ends when sessions are to end
+	group group
+}
+
+// Options are what sessions need.
+type Options struct {
+	Fleet   *fleet.Fleet
+	Tokens  *fleet.Tokens
+	Jobs    *job.Jobs
+	Leases  *job.Leases
+	Version string
+	Log     *slog.Logger
+
+	Heartbeat time.Duration // how often nodes report
+}
+
+// New makes sessions that end when ctx does.
+func New(ctx context.Context, o Options) *Sessions { return &Sessions{o: o, ctx: ctx} }
+
+// ErrStopping refuses a session while the coordinator stops.
+var ErrStopping = &api.Error{Code: api.CodeUnavailable, Message: "the coordinator is stopping"}
+
+// upgrader keeps an idle session small: a little read buffer, and write buffers that are lent only
+// while something is written.
+var upgrader = websocket.Upgrader{
+	ReadBufferSize: 1 << 10, WriteBufferSize: 4 << 10, WriteBufferPool: &sync.Pool{},
+	Subprotocols: []string{api.NodeSubprotocol}, HandshakeTimeout: handshakeTime,
+}
+
+// Connect upgrades a node's request. It returns at once, so that net/http frees what it holds for
+// a request; the session goes on in goroutines that Close waits for. A request that is no node's is
+// answered by the caller, with the error.
+func (s *Sessions) Connect(w http.ResponseWriter, r *http.Request) error {
 	if !slices.Contains(websocket.Subprotocols(r), api.NodeSubprotocol) {
-		writeError(w, api.Errorf(api.CodeInvalidRequest, "Sec-WebSocket-Protocol: want a websocket with subprotocol %s", api.NodeSubprotocol))
-		return
+		return api.Errorf(api.CodeInvalidRequest, "Sec-WebSocket-Protocol: want a websocket with subprotocol %s", api.NodeSubprotocol)
 	}
-	if !c.sessions.begin() {
-		writeError(w, errStopping)
-		return
+	if !s.group.begin() {
+		return ErrStopping
 	}
 	conn, err := upgrader.Upgrade(w, r, nil)
 	if err != nil { // the upgrader has answered
-		c.sessions.done()
-		return
+		s.group.done()
+		return nil
 	}
 	go func() {
-		defer c.sessions.done()
-		c.serveNode(conn, r.RemoteAddr)
+		defer s.group.done()
+		s.serve(conn, r.RemoteAddr)
 	}()
+	return nil
 }
 
-// serveNode runs one session from its handshake to its end.
-func (c *coordinator) serveNode(conn *websocket.Conn, remote string) {
+// Close ends every session with a close frame; Wait waits for their ends.
+func (s *Sessions) Close() { s.o.Fleet.EndAll(ErrStopping.Message) }
+
+// Wait lets no further session begin and returns when all have ended.
+func (s *Sessions) Wait() { s.group.close() }
+
+// A session is one websocket of a registered node. Its reader is receive in a loop, its writer a goroutine
+// of its own, fed by the mailbox.
+type session struct {
+	*fleet.Mailbox
+	key     []byte // Ed25519
+	conn    *websocket.Conn
+	leaving string // what the node reported before it left; the reader's own
+}
+
+// serve runs one session from its handshake to its end.
+func (s *Sessions) serve(conn *websocket.Conn, remote string) {
 	defer conn.Close()
-	hangUp := context.AfterFunc(c.stopping, func() { conn.Close() })
-	s, reg, err := handshake{c.nodes, c.tokens, c.config.Version}.run(c.stopping, conn)
+	hangUp := context.AfterFunc(s.ctx, func() { conn.Close() })
+	reg, err := handshake{s.o.Fleet, s.o.Tokens, s.o.Version}.run(s.ctx, conn)
 	if !hangUp() {
 		return
 	}
 	if err != nil {
-		c.log.Info("node refused", "remote", remote, "error", err)
+		s.o.Log.Info("node refused", "remote", remote, "error", err)
 		refuse(conn, err)
 		return
 	}
+	one := &session{Mailbox: fleet.NewMailbox(fleet.NodeID(reg.PublicKey)), key: reg.PublicKey, conn: conn}
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		s.write(conn, c.log)
+		one.write(s.o.Log)
 	}()
-	c.begin(s, reg)
-	c.log.Info("node connected", "node", s.node, "host", reg.Host.Name, "version", reg.Version, "slots", reg.Slots)
-	reason := c.read(s, conn)
-	s.end(websocket.CloseNormalClosure, reason)
+	s.begin(one, reg)
+	s.o.Log.Info("node connected", "node", one.Node, "host", reg.Host.Name, "version", reg.Version, "slots", reg.Slots)
+	reason := s.read(one)
+	one.End(websocket.CloseNormalClosure, reason)
 	<-written
-	if s.leaving != "" {
-		reason = s.leaving
+	if one.leaving != "" {
+		reason = one.leaving
 	}
-	if err := c.nodes.detach(context.WithoutCancel(c.stopping), s, reason); err != nil {
-		c.log.Error("cannot record the end of a session", "node", s.node, "error", err)
+	if err := s.o.Fleet.Detach(s.background(), one.Mailbox, reason); err != nil {
+		s.o.Log.Error("cannot record the end of a session", "node", one.Node, "error", err)
 	}
-	c.log.Info("node disconnected", "node", s.node, "reason", reason)
+	s.o.Log.Info("node disconnected", "node", one.Node, "reason", reason)
 }
+
+// background is the context of what must not be cut short by a stop.
+func (s *Sessions) background() context.Context { return context.WithoutCancel(s.ctx) }
 
 // begin welcomes the node. What it holds is compared with the records before it is given anything
 // new: attempts of its own go on, others it is to drop, and those it should have and does not hold
 // are lost at once, as after the agent was killed.
-func (c *coordinator) begin(s *session, reg api.Register) {
-	c.nodes.replace(s.node)
-	drop := c.adopt(s.node, reg.Held)
-	for _, a := range c.jobs.busy()[s.node] {
+func (s *Sessions) begin(one *session, reg api.Register) {
+	s.o.Fleet.Replace(one.Node)
+	drop := s.adopt(one.Node, reg.Held)
+	for _, a := range s.o.Jobs.Busy()[one.Node] {
 		if !slices.Contains(reg.Held, a) {
 			code := api.CodeNodeLost
-			if c.jobs.pending(a, s.node) { // the assignment went down with the earlier session, nothing was begun
+			if s.o.Jobs.Pending(a, one.Node) { // the assignment was lost with the earlier session, nothing was begun
 				code = api.CodeRejected
 			}
-			c.dispatcher.lose(c.background(), a, s.node, api.Errorf(code, "node %s came back without the attempt", s.node))
+			_ = s.o.Jobs.Lose(s.background(), a, one.Node, api.Errorf(code, "node %s came back without the attempt", one.Node), false)
 		}
 	}
-	s.send(api.CoordinatorMessage{Registered: &api.Registered{
-		NodeID:           s.node,
-		HeartbeatSeconds: c.config.Heartbeat.Seconds(),
-		LeaseSeconds:     c.config.Lease.Seconds(),
+	one.Send(api.CoordinatorMessage{Registered: &api.Registered{
+		NodeID:           one.Node,
+		HeartbeatSeconds: s.o.Heartbeat.Seconds(),
+		LeaseSeconds:     s.o.Leases.Length.Seconds(),
 		Drop:             drop,
 	}})
 	// A node that drains may do so on an order that was taken back while it was away.
-	if record, _, _ := c.nodes.record(s.node); record.Draining || reg.Draining {
-		s.send(api.CoordinatorMessage{Drain: &api.Drain{On: record.Draining}})
+	if record, _ := s.o.Fleet.Record(one.Node); record.Draining || reg.Draining {
+		one.Send(api.CoordinatorMessage{Drain: &api.Drain{On: record.Draining}})
 	}
-	c.nodes.attach(s, reg)
-	if record, _, _ := c.nodes.record(s.node); record.Revoked { // since its handshake
-		s.send(api.CoordinatorMessage{Refused: errRevoked})
-		s.end(websocket.ClosePolicyViolation, errRevoked.Message)
+	s.o.Fleet.Attach(one.Mailbox, reg)
+	if record, _ := s.o.Fleet.Record(one.Node); record.Revoked { // since its handshake
+		one.Send(api.CoordinatorMessage{Refused: fleet.ErrRevoked})
+		one.End(websocket.ClosePolicyViolation, fleet.ErrRevoked.Message)
 	}
-	if c.stopping.Err() != nil { // too late for the stop to have seen this session
-		s.end(websocket.CloseGoingAway, errStopping.Message)
+	if s.ctx.Err() != nil { // too late for the stop to have seen this session
+		one.End(websocket.CloseGoingAway, ErrStopping.Message)
 	}
 }
 
 // adopt renews the leases of the attempts that are the node's and returns the others.
-func (c *coordinator) adopt(node string, held []api.Attempt) (drop []api.Attempt) {
+func (s *Sessions) adopt(node string, held []api.Attempt) (drop []api.Attempt) {
 	for _, a := range held {
-		if c.jobs.live(a, node) {
-			c.leases.renew(a, node)
+		if s.o.Jobs.Live(a, node) {
+			s.o.Leases.Renew(a, node)
 		} else {
 			drop = append(drop, a)
 		}
@@ -112,12 +171,13 @@ func (c *coordinator) adopt(node string, held []api.Attempt) (drop []api.Attempt
 }
 
 // read handles the node's messages until the session ends and returns why it did.
-func (c *coordinator) read(s *session, conn *websocket.Conn) string {
+func (s *Sessions) read(one *session) string {
 	for {
-		m, err := readMessage(conn)
+		m, err := readMessage(one.conn)
 		select {
-		case <-s.ended:
-			return s.reason
+		case <-one.Ended():
+			_, reason := one.Mailbox.Close()
+			return reason
 		default:
 		}
 		if closed, ok := errors.AsType[*websocket.CloseError](err); ok {
@@ -126,6 +186,6 @@ func (c *coordinator) read(s *session, conn *websocket.Conn) string {
 		if err != nil {
 			return "read: " + err.Error()
 		}
-		c.receive(s, m)
+		s.receive(one, m)
 	}
 }

@@ -1,51 +1,57 @@
-package coordinator
+// Package dispatch places queued jobs on nodes and takes attempts away from nodes that went silent. It owns
+// the decision which node gets which job; the jobs and the nodes belong to others.
+package dispatch
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/fleet"
+	"github.com/easelgrid/easel/coordinator/job"
+	"github.com/easelgrid/easel/internal/ident"
 )
 
-// The dispatcher places queued jobs on nodes and takes attempts away from nodes that went silent.
-// Placement is decided by its one goroutine only.
-type dispatcher struct {
-	jobs      *jobs
-	nodes     *nodes
-	leases    *leases
+// A Dispatcher decides in one goroutine only, which is Run.
+type Dispatcher struct {
+	jobs      *job.Jobs
+	fleet     *fleet.Fleet
+	leases    *job.Leases
 	heartbeat time.Duration
-	pause     time.Duration // how long a job keeps away from a node that declined it
 	log       *slog.Logger
-	woken     chan struct{}
-	running   atomic.Bool
-	failing   atomic.Bool // a transition could not be recorded since the last turn
+
+	running atomic.Bool
+	failing bool // a transition could not be recorded since the last turn; Run's own
 }
 
-// wake makes the dispatcher look again: a job came, a slot is free, or a node changed.
-func (d *dispatcher) wake() {
-	select {
-	case d.woken <- struct{}{}:
-	default:
-	}
+// New makes a dispatcher. Heartbeat is how often nodes report.
+func New(jobs *job.Jobs, nodes *fleet.Fleet, leases *job.Leases, heartbeat time.Duration, log *slog.Logger) *Dispatcher {
+	return &Dispatcher{jobs: jobs, fleet: nodes, leases: leases, heartbeat: heartbeat, log: log}
 }
 
-func (d *dispatcher) run(ctx context.Context) {
+// Running reports whether Run runs.
+func (d *Dispatcher) Running() bool { return d.running.Load() }
+
+// Run places and sweeps until ctx ends.
+func (d *Dispatcher) Run(ctx context.Context) {
 	d.running.Store(true)
 	defer d.running.Store(false)
 	for ctx.Err() == nil {
 		d.sweep(ctx)
 		d.place(ctx)
-		wait := max(d.leases.next(d.heartbeat/2), time.Millisecond)
-		if d.failing.Swap(false) { // the store does not take it; a lease that is over stays so
-			wait = d.heartbeat
+		wait := max(d.leases.Next(d.heartbeat/2), time.Millisecond)
+		if d.failing { // the store does not take it; a lease that has expired stays so
+			wait, d.failing = d.heartbeat, false
 		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
-		case <-d.woken:
+		case <-d.jobs.Ready():
+		case <-d.fleet.Changed():
 		case <-timer.C:
 		}
 		timer.Stop()
@@ -54,113 +60,89 @@ func (d *dispatcher) run(ctx context.Context) {
 
 // place gives each queued job that fits a free slot to its node, the oldest job first. A job that
 // fits nowhere now does not hold up those behind it.
-func (d *dispatcher) place(ctx context.Context) {
-	candidates := d.nodes.candidates(d.jobs.busy())
+func (d *Dispatcher) place(ctx context.Context) {
+	candidates := d.fleet.Candidates(d.jobs.Busy())
 	if !anyFree(candidates) {
 		return
 	}
 	now := time.Now()
-	for _, w := range d.jobs.waiting(now) {
-		i, runtime := choose(w, candidates, now)
+	for _, q := range d.jobs.Queued(now) {
+		i, runtime := choose(q, candidates, now)
 		if i < 0 {
 			continue
 		}
-		if !d.assign(ctx, w, candidates[i].id, runtime) {
+		if !d.assign(ctx, q, candidates[i].ID, runtime) {
 			return
 		}
-		candidates[i].busy++
-		candidates[i].lastModel = w.spec.Model
+		candidates[i].Busy++
+		candidates[i].LastModel = q.Spec.Model
 		if !anyFree(candidates) {
 			return
 		}
 	}
 }
 
-func anyFree(candidates []candidate) bool {
-	for _, c := range candidates {
-		if c.connected && !c.draining && !c.revoked && c.busy < c.slots {
-			return true
-		}
-	}
-	return false
-}
-
 // assign records the attempt and then sends it, in this order: an attempt nobody knows of must not
 // run. It reports whether placement can go on.
-func (d *dispatcher) assign(ctx context.Context, w waiting, node, runtime string) bool {
-	ticket := randomText()
-	r, err := d.jobs.change(ctx, w.id, func(r *record) error {
-		return r.assign(node, runtime, hashTicket(ticket))
+func (d *Dispatcher) assign(ctx context.Context, q job.Queued, node, runtime string) bool {
+	ticket := ident.Secret()
+	r, err := d.jobs.Change(ctx, q.ID, func(r *job.Record) error {
+		return r.Assign(node, runtime, job.HashTicket(ticket))
 	})
-	if errors.Is(err, errStale) {
+	if errors.Is(err, job.ErrStale) {
 		return true
 	}
 	if err != nil {
-		d.failing.Store(true)
-		d.log.Error("cannot record an assignment", "job", w.id, "error", err)
+		d.failing = true
+		d.log.Error("cannot record an assignment", "job", q.ID, "error", err)
 		return false
 	}
-	d.nodes.used(node, w.spec.Model)
-	sent := d.nodes.send(node, api.CoordinatorMessage{Assign: &api.Assign{
-		Attempt: r.attempt(), Runtime: runtime, Spec: r.Job.Spec,
-		Upload: uploadPath(r.attempt()), Inputs: inputsPath(r.attempt()), Ticket: ticket,
+	d.fleet.Used(node, q.Spec.Model)
+	at := r.Attempt()
+	sent := d.fleet.Send(node, api.CoordinatorMessage{Assign: &api.Assign{
+		Attempt: at, Runtime: runtime, Spec: r.Job.Spec, Upload: uploadPath(at), Inputs: inputsPath(at), Ticket: ticket,
 	}})
-	d.log.Info("job assigned", "job", w.id, "attempt", r.Job.Attempt, "node", node, "sent", sent)
+	d.log.Info("job assigned", "job", q.ID, "attempt", at.Number, "node", node, "sent", sent)
 	if !sent {
-		d.lose(ctx, r.attempt(), node, api.Errorf(api.CodeRejected, "the node's session ended before the assignment"))
+		d.lose(ctx, at, node, api.Errorf(api.CodeRejected, "the node's session ended before the assignment"))
 	}
 	return true
 }
 
-// lose takes the attempt from the node.
-func (d *dispatcher) lose(ctx context.Context, a api.Attempt, node string, cause *api.Error) {
-	final := cause.Code == api.CodeOutOfMemory && !d.anyCapable(a.Job)
-	r, err := d.jobs.change(ctx, a.Job, func(r *record) error {
-		return r.lose(a, node, *cause, final, time.Now().UTC())
-	})
-	if errors.Is(err, errStale) {
-		return
-	}
-	if err != nil {
-		d.failing.Store(true)
-		d.log.Error("cannot record a lost attempt", "job", a.Job, "attempt", a.Number, "error", err)
-		return
-	}
-	d.log.Info("attempt lost", "job", a.Job, "attempt", a.Number, "node", node, "code", string(cause.Code), "state", string(r.Job.State))
+// uploadPath is where the images of an attempt are PUT.
+func uploadPath(a api.Attempt) string {
+	return fmt.Sprintf("/easel/v1/jobs/%s/attempts/%d/images/{index}", a.Job, a.Number)
 }
 
-// anyCapable reports whether a connected node could make the job, busy or not.
-func (d *dispatcher) anyCapable(job string) bool {
-	w, ok := d.jobs.one(job, time.Now())
-	if !ok {
-		return false
-	}
-	for _, c := range d.nodes.candidates(nil) {
-		if _, reason := c.capable(w.spec); reason == "" && c.connected && !c.revoked {
-			return true
-		}
-	}
-	return false
+// inputsPath is where a node fetches the pictures of an attempt.
+func inputsPath(a api.Attempt) string {
+	return fmt.Sprintf("/easel/v1/jobs/%s/attempts/%d/inputs/{sha256}", a.Job, a.Number)
 }
 
-// sweep takes attempts away whose lease is over and ends the sessions of silent nodes.
-func (d *dispatcher) sweep(ctx context.Context) {
-	silent, all := d.nodes.silent(d.leases.length, d.leases.nodes())
-	if suspectOurselves(len(silent), all) && d.nodes.pardon(silent) {
+func (d *Dispatcher) lose(ctx context.Context, a api.Attempt, node string, cause *api.Error) {
+	if d.jobs.Lose(ctx, a, node, cause, false) != nil {
+		d.failing = true
+	}
+}
+
+// sweep takes attempts away whose lease has expired and ends the sessions of silent nodes.
+func (d *Dispatcher) sweep(ctx context.Context) {
+	silent, all := d.fleet.Silent(d.leases.Length, d.leases.Nodes())
+	if suspectOurselves(len(silent), all) && d.fleet.Pardon(silent) {
 		d.log.Warn("most nodes went silent at once: the fault is probably here, nothing is taken from them yet", "silent", len(silent), "nodes", all)
-		d.leases.extend()
+		d.leases.Extend()
 		return
 	}
 	for _, id := range silent {
-		d.nodes.hangUp(id, "no heartbeat for "+d.leases.length.String())
+		d.fleet.HangUp(id, "no heartbeat for "+d.leases.Length.String())
 	}
-	for _, over := range d.leases.expired() {
-		if over.accepted {
-			d.lose(ctx, over.attempt, over.node, api.Errorf(api.CodeNodeLost, "node %s was silent for %s", over.node, d.leases.length))
+	for _, lease := range d.leases.Expired() {
+		if lease.Accepted {
+			d.lose(ctx, lease.Attempt, lease.Node, api.Errorf(api.CodeNodeLost, "node %s was silent for %s", lease.Node, d.leases.Length))
 			continue
 		}
-		d.jobs.shun(over.attempt.Job, over.node, time.Now().Add(d.pause))
-		d.lose(ctx, over.attempt, over.node, api.Errorf(api.CodeRejected, "node %s did not answer the assignment for %s", over.node, d.leases.accept))
+		d.jobs.Shun(lease.Attempt.Job, lease.Node, time.Now().Add(d.leases.Accept))
+		d.lose(ctx, lease.Attempt, lease.Node, api.Errorf(api.CodeRejected, "node %s did not answer the assignment for %s", lease.Node, d.leases.Accept))
 	}
 }
 

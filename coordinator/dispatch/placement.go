@@ -1,4 +1,4 @@
-package coordinator
+package dispatch
 
 import (
 	"fmt"
@@ -6,76 +6,74 @@ import (
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/fleet"
+	"github.com/easelgrid/easel/coordinator/job"
 )
 
-// A candidate is a node as placement sees it, copied from its owner.
-type candidate struct {
-	id        string
-	connected bool
-	draining  bool
-	revoked   bool
-	slots     int
-	busy      int
-	runtimes  []api.Runtime
-	tooLarge  map[string]int // by model: pixels that were out of its memory
-	lastModel string
-}
-
-// capable returns the runtime of the node that can make the spec, whether or not it has time for it,
-// or why there is none.
-func (c candidate) capable(spec api.ImageSpec) (runtime, reason string) {
-	if pixels, ok := c.tooLarge[spec.Model]; ok && spec.Width*spec.Height >= pixels {
-		return "", fmt.Sprintf("it ran out of memory with model %s at %d pixels", spec.Model, pixels)
-	}
-	reason = "it has no runtime"
-	for _, r := range c.runtimes {
-		err := r.Check(spec)
-		if err == nil {
-			return r.Name, ""
-		}
-		reason = err.Error()
-	}
-	return "", reason
+func anyFree(candidates []fleet.Candidate) bool {
+	return slices.ContainsFunc(candidates, func(c fleet.Candidate) bool { return c.Present() && c.Busy < c.Slots })
 }
 
 // fits returns the runtime to use now for the job, or why the node cannot take it now.
-func (c candidate) fits(w waiting, now time.Time) (runtime, reason string) {
-	switch until, shunned := w.shunned[c.id]; {
-	case c.revoked:
+func fits(q job.Queued, c fleet.Candidate, now time.Time) (runtime, reason string) {
+	switch until, shunned := q.Shunned[c.ID]; {
+	case c.Revoked:
 		return "", "it is revoked"
-	case !c.connected:
+	case !c.Connected:
 		return "", "it is not connected"
-	case c.draining:
+	case c.Draining:
 		return "", "it is draining"
 	case shunned && now.Before(until):
 		return "", fmt.Sprintf("it declined the job; it is asked again in %s", until.Sub(now).Round(time.Second))
 	}
-	runtime, reason = c.capable(w.spec)
-	if reason == "" && c.busy >= c.slots {
-		return "", fmt.Sprintf("its slots are busy: %d of %d", c.busy, c.slots)
+	runtime, reason = c.Capable(q.Spec)
+	if reason == "" && c.Busy >= c.Slots {
+		return "", fmt.Sprintf("its slots are busy: %d of %d", c.Busy, c.Slots)
 	}
 	return runtime, reason
 }
 
 // choose picks the node for a job: one that did not lose it before, then one that had the model last
 // and so has it loaded, then the least busy. It returns -1 when none fits now.
-func choose(w waiting, candidates []candidate, now time.Time) (best int, runtime string) {
+func choose(q job.Queued, candidates []fleet.Candidate, now time.Time) (best int, runtime string) {
 	best = -1
 	for i, c := range candidates {
-		r, reason := c.fits(w, now)
-		if reason == "" && (best < 0 || better(w, c, candidates[best])) {
+		r, reason := fits(q, c, now)
+		if reason == "" && (best < 0 || better(q, c, candidates[best])) {
 			best, runtime = i, r
 		}
 	}
 	return best, runtime
 }
 
-func better(w waiting, a, b candidate) bool {
-	if x, y := slices.Contains(w.avoid, a.id), slices.Contains(w.avoid, b.id); x != y {
+func better(q job.Queued, a, b fleet.Candidate) bool {
+	if x, y := slices.Contains(q.Avoid, a.ID), slices.Contains(q.Avoid, b.ID); x != y {
 		return !x
 	}
-	if x, y := a.lastModel == w.spec.Model, b.lastModel == w.spec.Model; x != y {
+	if x, y := a.LastModel == q.Spec.Model, b.LastModel == q.Spec.Model; x != y {
 		return x
 	}
-	return a.busy < b.busy
+	return a.Busy < b.Busy
+}
+
+// Explain returns why a job is where it is: for a queued one, why each node does not take it now.
+func (d *Dispatcher) Explain(s job.Snapshot, now time.Time) api.Explanation {
+	e := api.Explanation{Job: s.Job.ID, State: s.Job.State, Nodes: []api.NodeReason{}, Losses: s.Record.Losses}
+	queued, ok := d.jobs.Open(s.Job.ID, now)
+	if s.Job.State != api.StateQueued || !ok {
+		e.Message = "the job is " + string(s.Job.State)
+		return e
+	}
+	for _, c := range d.fleet.Candidates(d.jobs.Busy()) {
+		_, reason := fits(queued, c, now)
+		if reason == "" {
+			reason = "it fits and is about to be given the job"
+		}
+		e.Nodes = append(e.Nodes, api.NodeReason{NodeID: c.ID, Reason: reason})
+	}
+	e.Message = "no node can take the job now"
+	if len(e.Nodes) == 0 {
+		e.Message = "no node has joined yet"
+	}
+	return e
 }

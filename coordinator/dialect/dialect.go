@@ -129,14 +129,8 @@ type Request struct {
 	Webhook        *Webhook
 }
 
-// A Webhook is where a job's end is told. The body is the dialect's: see [Notifier].
-type Webhook struct {
-	URL     string
-	TrackID string
-	// ID is what the dialect's clients call the job: Request.Alias, or else the job's own id. Submit
-	// fills it in.
-	ID string
-}
+// A Webhook is the address that the end of a job is reported to. The body is the dialect's: see [Notifier].
+type Webhook = api.Webhook
 
 // A Notifier is a Dialect that sends webhooks.
 type Notifier interface {

@@ -1,52 +1,46 @@
-package coordinator
+package intake
 
 import (
 	"context"
 	"fmt"
 	"io"
 	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/artifact"
 )
 
 // Fetch implements dialect.Service. An address that we signed ourselves is read from where it is
 // stored: clients hand back what we gave them, and we may well not be public.
-func (s service) Fetch(ctx context.Context, address string) ([]byte, error) {
+func (s *Service) Fetch(ctx context.Context, address string) ([]byte, error) {
 	picture, ours, err := s.own(ctx, address)
 	if !ours {
-		picture, err = s.c.outside.Fetch(ctx, address)
+		picture, err = s.o.Outside.Fetch(ctx, address)
 	}
 	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	return picture, s.told(err)
+	return picture, s.public(err)
 }
 
-// own reads a finished image by its signed address, and reports whether it is one.
-func (s service) own(ctx context.Context, address string) (picture []byte, ours bool, err error) {
+// own reads a finished image or an uploaded picture by its signed address, and reports whether it is one of
+// ours.
+func (s *Service) own(ctx context.Context, address string) (picture []byte, ours bool, err error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		return nil, false, nil
 	}
-	if picture, ours, err := s.c.ownKept(u); ours {
+	if picture, ours, err := s.o.Uploads.Read(u, time.Now()); ours {
 		return picture, true, err
 	}
-	parts := strings.Split(strings.TrimPrefix(u.EscapedPath(), imagesPath), "/")
-	if !strings.HasPrefix(u.EscapedPath(), imagesPath) || len(parts) != 3 || parts[1] != "images" {
+	id, index, ok := artifact.ParseImage(u)
+	if !ok {
 		return nil, false, nil
 	}
-	id, name := parts[0], parts[2]
-	number, _, _ := strings.Cut(name, ".")
-	index, err := strconv.Atoi(number)
-	if err != nil {
-		return nil, false, nil
-	}
-	r, _, _, err := s.c.jobs.find(ctx, id)
-	if err != nil || s.c.signed(r, id, index, u.Query(), time.Now()) != nil {
-		return nil, false, nil // whoever may have signed it
+	found, err := s.o.Jobs.Find(ctx, id)
+	if err != nil || s.o.Links.Check(found.Job, id, index, u.Query(), time.Now()) != nil {
+		return nil, false, nil // it may be anybody's
 	}
 	file, _, err := s.Open(ctx, id, index)
 	if err != nil {

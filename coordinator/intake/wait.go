@@ -1,4 +1,4 @@
-package coordinator
+package intake
 
 import (
 	"context"
@@ -6,75 +6,79 @@ import (
 
 	"github.com/easelgrid/easel/api"
 	"github.com/easelgrid/easel/coordinator/dialect"
+	"github.com/easelgrid/easel/coordinator/job"
 )
 
 // Wait implements dialect.Service.
-func (s service) Wait(ctx context.Context, id string, watch func(dialect.Event) error) (api.Job, error) {
-	job, err := s.follow(ctx, id, watch)
+func (s *Service) Wait(ctx context.Context, id string, watch func(dialect.Event) error) (api.Job, error) {
+	settled, err := s.follow(ctx, id, watch)
 	if err == nil || ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
-		return job, err
+		return settled, err
 	}
-	if errors.Is(err, context.Canceled) && !s.c.config.KeepAbandoned && s.c.stopping.Err() == nil {
-		s.c.log.Info("client went away, its job is canceled", "job", id)
-		if err := s.c.cancel(context.WithoutCancel(ctx), id); err != nil {
-			_ = s.told(err) // logged; nobody is there to read it
+	if errors.Is(err, context.Canceled) && !s.o.KeepAbandoned && !s.isStopping() {
+		s.o.Log.Info("client went away, its job is canceled", "job", id)
+		if err := s.CancelNative(context.WithoutCancel(ctx), id); err != nil {
+			_ = s.public(err) // logged; nobody is there to read it
 		}
 	}
-	return job, err
+	return settled, err
+}
+
+func (s *Service) isStopping() bool {
+	select {
+	case <-s.stopping:
+		return true
+	default:
+		return false
+	}
 }
 
 // follow returns the job when it is settled, or why it could not be waited for.
-func (s service) follow(ctx context.Context, id string, watch func(dialect.Event) error) (api.Job, error) {
-	feed, stop := s.c.jobs.events.watch(id) // before the job is read, so that nothing is missed between
-	defer stop()
-	_, job, revision, err := s.c.jobs.find(ctx, id)
+func (s *Service) follow(ctx context.Context, id string, watch func(dialect.Event) error) (api.Job, error) {
+	found, feed, err := s.o.Jobs.Follow(ctx, id)
 	if err != nil {
-		return api.Job{}, s.told(err)
+		return api.Job{}, s.public(err)
 	}
-	tell := func(e dialect.Event) error {
-		if watch == nil {
-			return nil
+	defer feed.Stop()
+	if watch == nil {
+		watch = func(dialect.Event) error { return nil }
+	}
+	now := found.Job
+	for i := range now.Images { // those that were there before
+		if err := watch(dialect.Event{Image: &now.Images[i]}); err != nil {
+			return now, err
 		}
-		return watch(e)
 	}
-	for i := range job.Images { // those that were there before
-		if err := tell(dialect.Event{Image: &job.Images[i]}); err != nil {
-			return job, err
-		}
-	}
-	for !job.State.Terminal() {
+	for !now.State.Terminal() {
 		select {
 		case <-ctx.Done():
-			return job, ctx.Err()
-		case <-s.c.stopping.Done():
-			return job, errStopping
-		case <-feed.ready:
+			return now, ctx.Err()
+		case <-s.stopping:
+			return now, ErrStopping
+		case <-feed.Ready():
 		}
-		for _, e := range feed.take() {
-			if !e.droppable() && e.revision <= revision {
+		for _, e := range feed.Take() {
+			if e.Job != nil {
+				now = *e.Job
 				continue
 			}
-			if e.job != nil {
-				job = *e.job
-				continue
-			}
-			if err := tell(e.public()); err != nil {
-				return job, err
+			if err := watch(shown(e)); err != nil {
+				return now, err
 			}
 		}
 	}
-	return job, nil
+	return now, nil
 }
 
-// public is the event as dialects see it.
-func (e event) public() dialect.Event {
+// shown is the event as dialects see it.
+func shown(e job.Event) dialect.Event {
 	switch {
-	case e.image != nil:
-		return dialect.Event{Image: e.image}
-	case e.progress != nil:
-		return dialect.Event{Progress: &e.progress.Progress}
-	case e.preview != nil:
-		return dialect.Event{Preview: &dialect.Preview{Image: e.preview.Image, Step: e.preview.Step, JPEG: e.preview.JPEG}}
+	case e.Image != nil:
+		return dialect.Event{Image: e.Image}
+	case e.Progress != nil:
+		return dialect.Event{Progress: &e.Progress.Progress}
+	case e.Preview != nil:
+		return dialect.Event{Preview: &dialect.Preview{Image: e.Preview.Image, Step: e.Preview.Step, JPEG: e.Preview.JPEG}}
 	}
 	return dialect.Event{}
 }

@@ -1,9 +1,7 @@
-package coordinator
+package httpapi
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -11,6 +9,7 @@ import (
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/account"
 	"github.com/easelgrid/easel/coordinator/dialect"
 	"github.com/easelgrid/easel/coordinator/dialect/deepfellow"
 	"github.com/easelgrid/easel/coordinator/dialect/distribute"
@@ -18,129 +17,142 @@ import (
 	"github.com/easelgrid/easel/coordinator/dialect/nebulablock"
 	"github.com/easelgrid/easel/coordinator/dialect/openai"
 	"github.com/easelgrid/easel/coordinator/dialect/yescale"
+	"github.com/easelgrid/easel/coordinator/intake"
+	"github.com/easelgrid/easel/internal/ident"
 )
 
-// allVendors are the dialects that are spoken. Where two share a path's beginning, the first one says
-// that there is nothing at a path.
-var allVendors = []func(dialect.Service) dialect.Dialect{
-	openai.New,
-	distribute.New,
-	modelslab.New,
-	deepfellow.New,
-	nebulablock.New,
-	yescale.New,
+// A Vendor is a dialect that can be mounted. Its name is known before there is anything to serve: catalogs
+// and keys name dialects.
+type Vendor struct {
+	Name string
+	New  func(*intake.Service) dialect.Dialect
 }
 
-// vendors are the dialects as they are mounted.
-type vendors struct {
-	all  []vendor
-	open *http.ServeMux // every route behind its prefix
-	keys *keys
-	base func(*http.Request) string
-	log  *slog.Logger
+// Vendors are the dialects that are spoken. Where two share a path's beginning, the first one answers that
+// there is nothing at a path.
+var Vendors = []Vendor{
+	{"openai", func(s *intake.Service) dialect.Dialect { return openai.New(s) }},
+	{"distribute", func(s *intake.Service) dialect.Dialect { return distribute.New(s) }},
+	{"modelslab", func(s *intake.Service) dialect.Dialect { return modelslab.New(s) }},
+	{"deepfellow", func(s *intake.Service) dialect.Dialect { return deepfellow.New(s) }},
+	{"nebulablock", func(s *intake.Service) dialect.Dialect { return nebulablock.New(s) }},
+	{"yescale", func(s *intake.Service) dialect.Dialect { return yescale.New(s) }},
 }
 
-// A vendor is one dialect with its routes at the paths that the vendor documents, and behind their
-// prefixes too.
-type vendor struct {
+// Names are those of the vendors.
+func Names(vendors []Vendor) []string {
+	names := make([]string, len(vendors))
+	for i, v := range vendors {
+		names[i] = v.Name
+	}
+	return names
+}
+
+// Dialects are the dialects as they are mounted.
+type Dialects struct {
+	all    []mounted
+	names  []string
+	open   *http.ServeMux // every route behind its prefix
+	keys   *account.Keys
+	intake *intake.Service
+	log    *slog.Logger
+}
+
+// A mounted dialect has its routes at the paths that the vendor documents, and behind their prefixes too.
+type mounted struct {
 	dialect.Dialect
 	own *http.ServeMux
 }
 
-func (c *coordinator) mountVendors() *vendors {
-	v := &vendors{open: http.NewServeMux(), keys: c.keys, base: c.base, log: c.log}
-	makers := c.config.vendors
-	if makers == nil {
-		makers = allVendors
-	}
-	for _, make := range makers {
-		d := make(service{c})
+// Mount makes the dialects of the vendors.
+func Mount(vendors []Vendor, keys *account.Keys, in *intake.Service, log *slog.Logger) *Dialects {
+	d := &Dialects{names: Names(vendors), open: http.NewServeMux(), keys: keys, intake: in, log: log}
+	for _, vendor := range vendors {
+		one := vendor.New(in)
 		own := http.NewServeMux()
-		for _, route := range d.Routes() {
-			handle := v.serving(d, route.Handle)
-			v.open.Handle(route.Method+" "+route.Prefix+route.Path, handle)
+		for _, route := range one.Routes() {
+			handle := d.serving(one, route.Handle)
+			d.open.Handle(route.Method+" "+route.Prefix+route.Path, handle)
 			own.Handle(route.Method+" "+route.Path, handle)
 			if route.Prefix != "" {
 				own.Handle(route.Method+" "+route.Prefix+route.Path, handle)
 			}
 		}
-		v.all = append(v.all, vendor{d, own})
+		d.all = append(d.all, mounted{one, own})
 	}
-	return v
+	return d
 }
 
-func (v *vendors) names() []string {
-	names := make([]string, len(v.all))
-	for i, d := range v.all {
-		names[i] = d.Name()
-	}
-	return names
-}
+// Names are those of the mounted dialects.
+func (d *Dialects) Names() []string { return d.names }
 
-func (v *vendors) find(name string) *vendor {
-	for i := range v.all {
-		if v.all[i].Name() == name {
-			return &v.all[i]
+func (d *Dialects) find(name string) *mounted {
+	for i := range d.all {
+		if d.all[i].Name() == name {
+			return &d.all[i]
 		}
 	}
 	return nil
 }
 
-// serve answers a request that is for one of the dialects and reports whether it was.
-func (v *vendors) serve(w http.ResponseWriter, r *http.Request) bool {
-	bound := v.bound(r)
+// serve answers a request that is for one of the dialects and reports whether it was. The key in its header
+// is looked up here, once; whether it may do anything is for the dialect to ask.
+func (d *Dialects) serve(w http.ResponseWriter, r *http.Request) bool {
+	key := dialect.Key(r)
+	found, err := d.keys.Find(key)
+	if err != nil {
+		key = ""
+	}
+	r = r.WithContext(intake.WithOrigin(r.Context(), d.intake.Base(r), key, found))
+	var bound *mounted
+	if key != "" {
+		bound = d.find(found.Dialect())
+	}
 	if bound != nil && has(bound.own, r) {
 		bound.own.ServeHTTP(w, r)
 		return true
 	}
-	if has(v.open, r) {
-		v.open.ServeHTTP(w, r)
+	if has(d.open, r) {
+		d.open.ServeHTTP(w, r)
 		return true
 	}
-	whose := bound
-	if near, prefixed := v.nearest(r.URL.Path); whose == nil || prefixed {
-		whose = near
+	return d.refuse(w, r, bound)
+}
+
+// refuse answers a request without a route in the form of the dialect that it is most likely for, and
+// reports whether there is such a dialect.
+func (d *Dialects) refuse(w http.ResponseWriter, r *http.Request, bound *mounted) bool {
+	owner := bound
+	if near, prefixed := d.nearest(r.URL.Path); owner == nil || prefixed {
+		owner = near
 	}
-	if whose == nil {
+	if owner == nil {
 		return false
 	}
-	allowed := allow(v.open, r)
+	allowed := allow(d.open, r)
 	if bound != nil && allowed == "" {
 		allowed = allow(bound.own, r)
 	}
-	v.serving(whose.Dialect, func(w http.ResponseWriter, r *http.Request) {
+	d.serving(owner.Dialect, func(w http.ResponseWriter, r *http.Request) {
 		if allowed == "" {
-			whose.Fail(w, r, api.Errorf(api.CodeNotFound, "there is nothing at %s", api.Quote(r.URL.Path)))
+			owner.Fail(w, r, api.Errorf(api.CodeNotFound, "there is nothing at %s", api.Quote(r.URL.Path)))
 			return
 		}
 		w.Header().Set("Allow", allowed)
-		whose.Fail(fixedStatus{w, http.StatusMethodNotAllowed}, r,
+		owner.Fail(fixedStatus{w, http.StatusMethodNotAllowed}, r,
 			api.Errorf(api.CodeNotFound, "method: got %s, want one of %s", r.Method, allowed))
 	}).ServeHTTP(w, r)
 	return true
 }
 
-// bound is the dialect that the request's key is bound to. The header does no more here: whether the
-// key may do anything is for the dialect to ask.
-func (v *vendors) bound(r *http.Request) *vendor {
-	key := bearer(r)
-	if key == "" {
-		key = r.Header.Get("Authorization") // as some clients send it
-	}
-	if key == "" {
-		return nil
-	}
-	return v.find(v.keys.binding(key))
-}
-
 // nearest is the dialect with a route that shares most leading segments with the path, nil when none
 // shares any. Prefixed reports whether the path is below a prefix that only this dialect has.
-func (v *vendors) nearest(path string) (near *vendor, prefixed bool) {
+func (d *Dialects) nearest(path string) (near *mounted, prefixed bool) {
 	most := 0
-	for i, d := range v.all {
-		for _, route := range d.Routes() {
+	for i, one := range d.all {
+		for _, route := range one.Routes() {
 			if n := sharedSegments(route.Prefix+route.Path, path); n > most {
-				most, near = n, &v.all[i]
+				most, near = n, &d.all[i]
 				prefixed = route.Prefix != "" && strings.HasPrefix(path, route.Prefix+"/")
 			}
 		}
@@ -158,116 +170,37 @@ func sharedSegments(pattern, path string) int {
 	return min(len(a), len(b))
 }
 
-func has(mux *http.ServeMux, r *http.Request) bool {
-	_, pattern := mux.Handler(r)
-	return pattern != ""
-}
-
-// allow lists the methods that there are at the path.
-func allow(mux *http.ServeMux, r *http.Request) string {
-	refusal := refusedRoute{header: http.Header{}}
-	mux.ServeHTTP(&refusal, r)
-	return refusal.header.Get("Allow")
-}
-
 // serving is what is the same around the handlers of every dialect: the request's id, its limits, and
 // an answer in the vendor's form when the handler breaks.
-func (v *vendors) serving(d dialect.Dialect, handle http.HandlerFunc) http.Handler {
+func (d *Dialects) serving(one dialect.Dialect, handle http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
-		id := "req_" + randomHex(16)
+		id := "req_" + ident.Hex(16)
 		out := &reply{ResponseWriter: w, control: control}
-		out.asked.ended = r.ContentLength == 0
+		out.request.ended = r.ContentLength == 0
 		out.Header().Set("X-Request-Id", id)
 		_ = control.SetWriteDeadline(time.Time{}) // each write has its own, and so has each read
 		_ = control.SetReadDeadline(time.Time{})
-		out.asked.ReadCloser, out.asked.control, out.asked.last = http.MaxBytesReader(w, r.Body, maxJobRequest), control, time.Now().Add(transferTime)
-		r.Body = &out.asked
-		defer func() {
-			problem := recover()
-			if problem == nil {
-				return
-			}
-			if problem != http.ErrAbortHandler {
-				v.log.Error("dialect broke", "dialect", d.Name(), "request", id, "problem", fmt.Sprint(problem), "stack", string(debug.Stack()))
-			}
-			if problem == http.ErrAbortHandler || out.began {
-				panic(http.ErrAbortHandler)
-			}
-			d.Fail(out, r, api.Errorf(api.CodeInternal, "a defect of the coordinator, request %s", id))
-		}()
-		handle(out, r.WithContext(withBase(r.Context(), v.base(r))))
+		out.request.ReadCloser, out.request.control = http.MaxBytesReader(w, r.Body, maxJobRequest), control
+		out.request.last = time.Now().Add(transferTime)
+		r.Body = &out.request
+		defer d.recover(one, out, r, id)
+		handle(out, r)
 		out.begin()
 	})
 }
 
-// A reply gives every write its own time: a handler may wait for a job as long as it likes.
-type reply struct {
-	http.ResponseWriter
-	control *http.ResponseController
-	asked   body // of the request
-	began   bool
-}
-
-// begin is before the first of a reply. The server reads then what the handler left of the request, as
-// of one whose key is wrong, and has to have a time for it: its client may never send it.
-func (w *reply) begin() {
-	if !w.began && !w.asked.ended {
-		_ = w.control.SetReadDeadline(time.Now().Add(requestTime / 2)) // the reply itself comes after that
+// recover answers for a handler that panicked, as far as it has not answered itself.
+func (d *Dialects) recover(one dialect.Dialect, out *reply, r *http.Request, id string) {
+	problem := recover()
+	if problem == nil {
+		return
 	}
-	w.began = true
-}
-
-func (w *reply) WriteHeader(status int) {
-	w.begin()
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *reply) Write(b []byte) (int, error) {
-	w.begin()
-	_ = w.control.SetWriteDeadline(time.Now().Add(requestTime))
-	return w.ResponseWriter.Write(b)
-}
-
-func (w *reply) Flush() { _ = w.FlushError() }
-
-// FlushError is what an http.ResponseController calls.
-func (w *reply) FlushError() error {
-	w.begin()
-	_ = w.control.SetWriteDeadline(time.Now().Add(requestTime))
-	return w.control.Flush()
-}
-
-func (w *reply) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// fixedStatus answers with a status of its own whatever the handler says.
-type fixedStatus struct {
-	http.ResponseWriter
-	status int
-}
-
-func (w fixedStatus) WriteHeader(int) { w.ResponseWriter.WriteHeader(w.status) }
-
-// A body is read under a deadline, and between the reads there is none: a read that runs into its
-// deadline, such as the server's own for the end of the connection, would end the request.
-type body struct {
-	io.ReadCloser
-	control *http.ResponseController
-	last    time.Time
-	ended   bool
-}
-
-func (b *body) Read(p []byte) (int, error) {
-	_ = b.control.SetReadDeadline(earlier(time.Now().Add(requestTime), b.last))
-	n, err := b.ReadCloser.Read(p)
-	b.ended = b.ended || errors.Is(err, io.EOF)
-	_ = b.control.SetReadDeadline(time.Time{})
-	return n, err
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
+	if problem != http.ErrAbortHandler {
+		d.log.Error("dialect broke", "dialect", one.Name(), "request", id, "problem", fmt.Sprint(problem), "stack", string(debug.Stack()))
 	}
-	return b
+	if problem == http.ErrAbortHandler || out.began {
+		panic(http.ErrAbortHandler)
+	}
+	one.Fail(out, r, api.Errorf(api.CodeInternal, "a defect of the coordinator, request %s", id))
 }

@@ -1,21 +1,20 @@
-package coordinator
+package httpapi_test
 
 import (
 	"encoding/json"
-	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/coordtest"
 )
 
 func TestEventsOfAJobInOrder(t *testing.T) {
-	w := newWorld(t)
-	n := w.newNode()
-	job := w.submit(`{"prompt":"a red circle","n":2,"seed":1}`)
-	events := w.follow(job.ID)
-	next := func() sentEvent {
+	w := coordtest.New(t)
+	n := w.NewNode()
+	job := w.Submit(`{"prompt":"a red circle","n":2,"seed":1}`)
+	events := w.Follow(job.ID)
+	next := func() coordtest.Event {
 		e, ok := <-events
 		if !ok {
 			t.Fatal("the stream ended")
@@ -25,98 +24,65 @@ func TestEventsOfAJobInOrder(t *testing.T) {
 	state := func(want api.State) api.Job {
 		t.Helper()
 		e := next()
-		j := decoded[api.Job](t, answer{body: []byte(e.data)})
-		if e.name != "job" || j.State != want {
-			t.Fatalf("got %s %s, want job %s", e.name, e.data, want)
+		j := coordtest.Decoded[api.Job](t, coordtest.Answer{Body: []byte(e.Data)})
+		if e.Name != "job" || j.State != want {
+			t.Fatalf("got %s %s, want job %s", e.Name, e.Data, want)
 		}
 		return j
 	}
 	if state(api.StateQueued); true {
-		if err := n.join(w.token); err != nil {
+		if err := n.Join(w.Token); err != nil {
 			t.Fatal(err)
 		}
 	}
 	state(api.StateAssigned)
-	a := n.assigned()
+	a := n.Assigned()
 	state(api.StateRunning)
-	n.progress(a.Attempt, 3)
+	n.Progress(a.Attempt, 3)
 	var p api.Progress
-	if e := next(); e.name != "progress" || json.Unmarshal([]byte(e.data), &p) != nil || p.Step != 3 || !strings.Contains(e.data, `"attempt":1`) {
+	if e := next(); e.Name != "progress" || json.Unmarshal([]byte(e.Data), &p) != nil || p.Step != 3 || !strings.Contains(e.Data, `"attempt":1`) {
 		t.Fatalf("got %+v", e)
 	}
-	if got := w.job(job.ID).Progress; got == nil || got.Step != 3 {
+	if got := w.Job(job.ID).Progress; got == nil || got.Step != 3 {
 		t.Errorf("progress of the job: %+v", got)
 	}
-	n.say(api.NodeMessage{Preview: &api.Previewed{Attempt: a.Attempt, Image: 0, Step: 3, JPEG: []byte("jpeg")}})
-	if e := next(); e.name != "preview" || !strings.Contains(e.data, `"jpeg":"anBlZw=="`) {
+	n.Send(api.NodeMessage{Preview: &api.Previewed{Attempt: a.Attempt, Image: 0, Step: 3, JPEG: []byte("jpeg")}})
+	if e := next(); e.Name != "preview" || !strings.Contains(e.Data, `"jpeg":"anBlZw=="`) {
 		t.Fatalf("got %+v", e)
 	}
-	n.done(a)
+	n.Done(a)
 	for i := range 2 {
 		e := next()
-		image := decoded[api.Image](t, answer{body: []byte(e.data)})
-		if e.name != "image" || image.Index != i || !strings.HasPrefix(image.URL, w.where.URL) {
+		image := coordtest.Decoded[api.Image](t, coordtest.Answer{Body: []byte(e.Data)})
+		if e.Name != "image" || image.Index != i || !strings.HasPrefix(image.URL, w.Where.URL) {
 			t.Fatalf("got %+v", e)
 		}
 	}
 	e := next()
-	if e.id != "8" {
-		t.Errorf("the eighth event has id %s", e.id)
+	if e.ID != "8" {
+		t.Errorf("the eighth event has id %s", e.ID)
 	}
-	if j := decoded[api.Job](t, answer{body: []byte(e.data)}); j.State != api.StateSucceeded || len(j.Images) != 2 {
+	if j := coordtest.Decoded[api.Job](t, coordtest.Answer{Body: []byte(e.Data)}); j.State != api.StateSucceeded || len(j.Images) != 2 {
 		t.Fatalf("got %+v", e)
 	}
 	if e, open := <-events; open {
 		t.Errorf("after the end: %+v", e)
 	}
-	var all []sentEvent
-	for e := range w.follow(job.ID) {
+	var all []coordtest.Event
+	for e := range w.Follow(job.ID) {
 		all = append(all, e)
 	}
-	if len(all) != 1 || all[0].name != "job" {
+	if len(all) != 1 || all[0].Name != "job" {
 		t.Errorf("stream of a settled job: %+v", all)
 	}
 }
 
-func TestSlowWatcherLosesNothingThatMatters(t *testing.T) {
-	e := newEvents()
-	feed, stop := e.watch("a")
-	defer stop()
-	for i := range 1000 {
-		e.publish("a", event{progress: &api.Progressed{Progress: api.Progress{Step: i}}})
-		e.publish("a", event{preview: &api.Previewed{Step: i}})
-		if i%100 == 0 {
-			e.publish("a", event{image: &api.Image{Index: i}})
-		}
-		e.publish("b", event{image: &api.Image{Index: i}})
-	}
-	e.publish("a", event{job: &api.Job{}})
-	var got []string
-	for _, ev := range feed.take() {
-		switch {
-		case ev.image != nil:
-			got = append(got, fmt.Sprintf("image %d", ev.image.Index))
-		case ev.progress != nil:
-			got = append(got, fmt.Sprintf("progress %d", ev.progress.Progress.Step))
-		case ev.preview != nil:
-			got = append(got, fmt.Sprintf("preview %d", ev.preview.Step))
-		default:
-			got = append(got, "job")
-		}
-	}
-	want := []string{"image 0", "image 100", "image 200", "image 300", "image 400", "image 500", "image 600", "image 700",
-		"image 800", "image 900", "progress 999", "preview 999", "job"}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %v", got)
-	}
-}
-
 func TestStreamEndsWhenTheCoordinatorStops(t *testing.T) {
-	w := newWorld(t)
-	job := w.submit(`{"prompt":"a red circle"}`)
-	events := w.follow(job.ID)
+	w := coordtest.New(t)
+	job := w.Submit(`{"prompt":"a red circle"}`)
+	events := w.Follow(job.ID)
 	<-events
-	if err := w.stop(); err != nil {
+	if err := w.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	if e, open := <-events; open {
@@ -125,41 +91,41 @@ func TestStreamEndsWhenTheCoordinatorStops(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
-	w := newWorld(t)
-	n := w.node()
-	running := w.submit(`{"prompt":"a red circle"}`)
-	a := n.assigned()
-	queued := w.submit(`{"prompt":"a blue star"}`)
-	if put := n.put(a, 0, picture(1)); put.status != 204 {
-		t.Fatalf("put: %d", put.status)
+	w := coordtest.New(t)
+	n := w.Node()
+	running := w.Submit(`{"prompt":"a red circle"}`)
+	a := n.Assigned()
+	queued := w.Submit(`{"prompt":"a blue star"}`)
+	if put := n.Put(a, 0, coordtest.Picture(1)); put.Status != 204 {
+		t.Fatalf("put: %d", put.Status)
 	}
 	for range 2 { // the second time changes nothing
 		for _, id := range []string{queued.ID, running.ID} {
-			c := w.call("DELETE", "/easel/v1/jobs/"+id, "")
-			if j := decoded[api.Job](t, c); c.status != 200 || j.State != api.StateCanceled || j.Error.Code != api.CodeCanceled {
-				t.Errorf("cancel: %d %s", c.status, c.body)
+			c := w.Call("DELETE", "/easel/v1/jobs/"+id, "")
+			if j := coordtest.Decoded[api.Job](t, c); c.Status != 200 || j.State != api.StateCanceled || j.Error.Code != api.CodeCanceled {
+				t.Errorf("cancel: %d %s", c.Status, c.Body)
 			}
 		}
 	}
-	if m := n.next(); m.Cancel == nil || m.Cancel.Attempt != a.Attempt {
+	if m := n.Next(); m.Cancel == nil || m.Cancel.Attempt != a.Attempt {
 		t.Errorf("got %+v", m)
 	}
-	if put := n.put(a, 0, picture(1)); put.status != 409 {
-		t.Errorf("upload after the cancel: %d", put.status)
+	if put := n.Put(a, 0, coordtest.Picture(1)); put.Status != 409 {
+		t.Errorf("upload after the cancel: %d", put.Status)
 	}
-	n.fail(a.Attempt, api.CodeCanceled)
-	n.settled(a.Attempt)
-	if got := w.call("GET", "/easel/v1/jobs/"+running.ID+"/images/0", ""); got.status != 404 {
-		t.Errorf("image of a canceled job: %d", got.status)
+	n.Fail(a.Attempt, api.CodeCanceled)
+	n.Settled(a.Attempt)
+	if got := w.Call("GET", "/easel/v1/jobs/"+running.ID+"/images/0", ""); got.Status != 404 {
+		t.Errorf("image of a canceled job: %d", got.Status)
 	}
-	next := w.submit(`{"prompt":"next"}`)
-	b := n.assigned()
+	next := w.Submit(`{"prompt":"next"}`)
+	b := n.Assigned()
 	if b.Job != next.ID {
 		t.Errorf("the slot is not free: %s", b.Job)
 	}
-	n.done(b)
-	n.settled(b.Attempt)
-	if j := decoded[api.Job](t, w.call("DELETE", "/easel/v1/jobs/"+next.ID, "")); j.State != api.StateSucceeded {
+	n.Done(b)
+	n.Settled(b.Attempt)
+	if j := coordtest.Decoded[api.Job](t, w.Call("DELETE", "/easel/v1/jobs/"+next.ID, "")); j.State != api.StateSucceeded {
 		t.Errorf("cancel of a settled job: %s", j.State)
 	}
 }

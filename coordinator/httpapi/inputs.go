@@ -1,4 +1,4 @@
-package coordinator
+package httpapi
 
 import (
 	"errors"
@@ -9,41 +9,42 @@ import (
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/job"
 )
 
-// inputsPath is where a node fetches the pictures of an attempt.
-func inputsPath(a api.Attempt) string {
-	return fmt.Sprintf("/easel/v1/jobs/%s/attempts/%d/inputs/{sha256}", a.Job, a.Number)
+// showInput gives a picture to the node that has the attempt.
+func (s *server) showInput(w http.ResponseWriter, r *http.Request) {
+	record, _, err := s.attempt(r)
+	if err == nil {
+		err = s.serveInput(w, r, record.Job)
+	}
+	if err != nil {
+		s.answer(w, r, nil, err)
+	}
 }
 
-// showInput gives a picture to the node that has the attempt.
-func (c *coordinator) showInput(w http.ResponseWriter, r *http.Request) {
+// attempt is the one that a node's request names, with its job, if the ticket is the attempt's.
+func (s *server) attempt(r *http.Request) (job.Record, api.Attempt, error) {
 	number, err := strconv.Atoi(r.PathValue("attempt"))
 	if err != nil {
-		writeError(w, api.Errorf(api.CodeNotFound, "there is no attempt %s", api.Quote(r.PathValue("attempt"))))
-		return
+		return job.Record{}, api.Attempt{}, api.Errorf(api.CodeNotFound, "there is no attempt %s", api.Quote(r.PathValue("attempt")))
 	}
 	at := api.Attempt{Job: r.PathValue("id"), Number: number}
-	record, _, _, err := c.jobs.find(r.Context(), at.Job)
+	found, err := s.Jobs.Find(r.Context(), at.Job)
 	if err == nil {
-		err = mayUpload(record, at, bearer(r))
+		err = found.Record.MayUpload(at, bearer(r))
 	}
-	if err == nil {
-		err = c.serveInput(w, r, record.Job)
-	}
-	if err != nil {
-		c.answer(w, r, nil, err)
-	}
+	return found.Record, at, err
 }
 
-func (c *coordinator) serveInput(w http.ResponseWriter, r *http.Request, job api.Job) error {
-	for _, in := range job.Spec.Inputs() {
+func (s *server) serveInput(w http.ResponseWriter, r *http.Request, j api.Job) error {
+	for _, in := range j.Spec.Inputs() {
 		if in.SHA256 != r.PathValue("sha256") {
 			continue
 		}
-		file, err := c.artifacts.openInput(job.ID, in.SHA256)
+		file, err := s.Artifacts.OpenInput(j.ID, in.SHA256)
 		if errors.Is(err, fs.ErrNotExist) { // the job was settled between the record and here
-			return errAttemptOver
+			return job.ErrAttemptEnded
 		}
 		if err != nil {
 			return fmt.Errorf("read input: %w", err)

@@ -1,14 +1,16 @@
-package coordinator
+package httpapi
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/account"
+	"github.com/easelgrid/easel/coordinator/intake"
+	"github.com/easelgrid/easel/coordinator/job"
 )
 
 const (
@@ -18,46 +20,33 @@ const (
 
 // createJob answers 202 when the job is durable, the first time and every time the same
 // Idempotency-Key comes again.
-func (c *coordinator) createJob(w http.ResponseWriter, r *http.Request, who caller) {
+func (s *server) createJob(w http.ResponseWriter, r *http.Request, who account.Caller) {
 	setTimes(w, transferTime, transferTime+requestTime) // two pictures take a while from a home
 	var request api.JobRequest
 	if err := decodeRequest(w, r, maxJobRequest, &request); err != nil {
-		c.answer(w, r, nil, err)
+		s.answer(w, r, nil, err)
 		return
 	}
 	key, err := idempotencyKey(r, who, request)
 	if err != nil {
-		c.answer(w, r, nil, err)
+		s.answer(w, r, nil, err)
 		return
 	}
-	spec, err := c.plan("", request.Model, request, randomSeed())
-	if err != nil {
-		c.answer(w, r, nil, err)
-		return
-	}
-	job, err := c.submit(r.Context(), submission{
-		spec: spec, pictures: [][]byte{request.InitImage, request.MaskImage}, key: key, owner: who.Name,
-	})
-	if errors.Is(err, errReplayConflict) { // 422 as the Idempotency-Key draft has it, and not the 409 of other conflicts
-		writeStatus(w, http.StatusUnprocessableEntity, errReplayConflict)
+	accepted, err := s.Intake.SubmitNative(r.Context(), who.Name, request, key)
+	if errors.Is(err, job.ErrKeyReused) { // 422 as the Idempotency-Key draft has it, and not the 409 of other conflicts
+		writeStatus(w, http.StatusUnprocessableEntity, job.ErrKeyReused)
 		return
 	}
 	if err != nil {
-		c.answer(w, r, nil, err)
+		s.answer(w, r, nil, err)
 		return
 	}
-	w.Header().Set("Location", "/easel/v1/jobs/"+job.ID)
-	writeJSON(w, http.StatusAccepted, c.links(r, job))
-}
-
-func randomSeed() int64 {
-	var b [4]byte
-	rand.Read(b[:])
-	return int64(binary.BigEndian.Uint32(b[:]))
+	w.Header().Set("Location", "/easel/v1/jobs/"+accepted.ID)
+	writeJSON(w, http.StatusAccepted, s.linked(r, accepted))
 }
 
 // idempotencyKey reads the header.
-func idempotencyKey(r *http.Request, who caller, request api.JobRequest) (*replayKey, error) {
+func idempotencyKey(r *http.Request, who account.Caller, request api.JobRequest) (*job.IdempotencyKey, error) {
 	values := r.Header.Values("Idempotency-Key")
 	if len(values) == 0 {
 		return nil, nil
@@ -65,36 +54,38 @@ func idempotencyKey(r *http.Request, who caller, request api.JobRequest) (*repla
 	if len(values) > 1 {
 		return nil, invalid("Idempotency-Key", strconv.Itoa(len(values))+" values", "one")
 	}
-	return newReplayKey(who.Name, "", values[0], request)
+	return job.NewIdempotencyKey(who.Name, "", values[0], request)
 }
 
-// find returns a job that the caller may see.
-func (c *coordinator) find(r *http.Request, who caller) (record, api.Job, uint64, error) {
-	id := r.PathValue("id")
-	record, job, revision, err := c.jobs.find(r.Context(), id)
-	if err == nil && !mayUse(who.Name, who.Role == roleAdmin, record) {
-		return record, api.Job{}, 0, errNoJob(id)
+// linked fills in the absolute URLs of a job's images, as the client reached us.
+func (s *server) linked(r *http.Request, j api.Job) api.Job {
+	j.Images = slices.Clone(j.Images)
+	if j.Images == nil {
+		j.Images = []api.Image{}
 	}
-	return record, job, revision, err
+	for i := range j.Images {
+		j.Images[i].URL = s.Intake.URL(r, j, j.Images[i].Index)
+	}
+	return j
 }
 
-func (c *coordinator) showJob(w http.ResponseWriter, r *http.Request, who caller) {
-	_, job, _, err := c.find(r, who)
-	c.answer(w, r, c.links(r, job), err)
+func (s *server) showJob(w http.ResponseWriter, r *http.Request, who account.Caller) {
+	found, err := s.Intake.FindNative(r.Context(), who, r.PathValue("id"))
+	s.answer(w, r, s.linked(r, found.Job), err)
 }
 
-func (c *coordinator) listJobs(w http.ResponseWriter, r *http.Request, who caller) {
+func (s *server) listJobs(w http.ResponseWriter, r *http.Request, who account.Caller) {
 	state, limit, err := listQuery(r)
 	if err != nil {
-		c.answer(w, r, nil, err)
+		s.answer(w, r, nil, err)
 		return
 	}
-	mine := func(r record) bool { return mayUse(who.Name, who.Role == roleAdmin, r) }
-	jobs, err := c.jobs.list(r.Context(), state, limit, mine)
-	for i, job := range jobs {
-		jobs[i] = c.links(r, job)
+	mine := func(r job.Record) bool { return intake.MayUse(who.Name, who.Admin(), r) }
+	jobs, err := s.Jobs.List(r.Context(), state, limit, mine)
+	for i, j := range jobs {
+		jobs[i] = s.linked(r, j)
 	}
-	c.answer(w, r, map[string][]api.Job{"jobs": jobs}, err)
+	s.answer(w, r, map[string][]api.Job{"jobs": jobs}, err)
 }
 
 func listQuery(r *http.Request) (state api.State, limit int, err error) {
@@ -115,59 +106,23 @@ func listQuery(r *http.Request) (state api.State, limit int, err error) {
 }
 
 // cancelJob answers with the job as it is then: canceled, or settled before in another way.
-func (c *coordinator) cancelJob(w http.ResponseWriter, r *http.Request, who caller) {
-	_, job, _, err := c.find(r, who)
+func (s *server) cancelJob(w http.ResponseWriter, r *http.Request, who account.Caller) {
+	found, err := s.Intake.FindNative(r.Context(), who, r.PathValue("id"))
 	if err == nil {
-		err = c.cancel(r.Context(), job.ID)
+		err = s.Intake.CancelNative(r.Context(), found.Job.ID)
 	}
 	if err == nil {
-		_, job, _, err = c.find(r, who)
+		found, err = s.Intake.FindNative(r.Context(), who, r.PathValue("id"))
 	}
-	c.answer(w, r, c.links(r, job), err)
+	s.answer(w, r, s.linked(r, found.Job), err)
 }
 
-// An explanation says why a job is where it is.
-type explanation struct {
-	Job     string       `json:"job"`
-	State   api.State    `json:"state"`
-	Message string       `json:"message"`
-	Nodes   []nodeReason `json:"nodes"` // of a queued job: why not there
-	Losses  []loss       `json:"losses,omitempty"`
-}
-
-type nodeReason struct {
-	NodeID string `json:"node_id"`
-	Reason string `json:"reason"`
-}
-
-func (c *coordinator) explainJob(w http.ResponseWriter, r *http.Request, who caller) {
-	record, job, _, err := c.find(r, who)
+// explainJob answers why a job is where it is.
+func (s *server) explainJob(w http.ResponseWriter, r *http.Request, who account.Caller) {
+	found, err := s.Intake.FindNative(r.Context(), who, r.PathValue("id"))
 	if err != nil {
-		c.answer(w, r, nil, err)
+		s.answer(w, r, nil, err)
 		return
 	}
-	e := c.explain(job, time.Now())
-	e.Losses = record.Losses
-	c.answer(w, r, e, nil)
-}
-
-func (c *coordinator) explain(job api.Job, now time.Time) explanation {
-	e := explanation{Job: job.ID, State: job.State, Nodes: []nodeReason{}}
-	waiting, ok := c.jobs.one(job.ID, now)
-	if job.State != api.StateQueued || !ok {
-		e.Message = "the job is " + string(job.State)
-		return e
-	}
-	for _, candidate := range c.nodes.candidates(c.jobs.busy()) {
-		_, reason := candidate.fits(waiting, now)
-		if reason == "" {
-			reason = "it fits and is about to be given the job"
-		}
-		e.Nodes = append(e.Nodes, nodeReason{candidate.id, reason})
-	}
-	e.Message = "no node can take the job now"
-	if len(e.Nodes) == 0 {
-		e.Message = "no node has joined yet"
-	}
-	return e
+	s.answer(w, r, s.Dispatcher.Explain(found, time.Now()), nil)
 }

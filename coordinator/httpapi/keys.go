@@ -1,4 +1,4 @@
-package coordinator
+package httpapi
 
 import (
 	"encoding/json"
@@ -10,34 +10,31 @@ import (
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/account"
 )
 
 // createKey makes an API key. It is shown here and never again.
-func (c *coordinator) createKey(w http.ResponseWriter, r *http.Request, _ caller) {
+func (s *server) createKey(w http.ResponseWriter, r *http.Request, _ account.Caller) {
 	request, err := keyRequest(w, r)
 	if err != nil {
-		c.answer(w, r, nil, err)
+		s.answer(w, r, nil, err)
 		return
 	}
-	key, err := c.newKey(request, time.Now())
+	key, err := newKey(request, s.Dialects.Names(), time.Now())
 	if err != nil {
-		c.answer(w, r, nil, err)
+		s.answer(w, r, nil, err)
 		return
 	}
-	secret := clientKeyPrefix + randomText()
-	if key.Role == roleAdmin {
-		secret = adminKeyPrefix + randomText()
-	}
-	id, err := c.keys.add(r.Context(), secret, key)
-	if errors.Is(err, errNameTaken) {
+	secret := account.NewSecret(key.Role)
+	shown, err := s.Keys.Add(r.Context(), secret, key)
+	if errors.Is(err, account.ErrNameTaken) {
 		err = api.Errorf(api.CodeConflict, "name: a key is called %s already", api.Quote(key.Name))
 	}
 	if err != nil {
-		c.answer(w, r, nil, err)
+		s.answer(w, r, nil, err)
 		return
 	}
-	c.log.Info("key made", "key", id, "name", key.Name, "role", string(key.Role), "dialect", key.Dialect)
-	shown := key.view(hashHex([]byte(secret)))
+	s.Log.Info("key made", "key", shown.ID, "name", key.Name, "role", string(key.Role), "dialect", key.Dialect)
 	shown.Secret = secret
 	w.Header().Set("Cache-Control", "no-store")
 	writeJSON(w, http.StatusOK, shown)
@@ -64,7 +61,7 @@ func keyRequest(w http.ResponseWriter, r *http.Request) (api.KeyRequest, error) 
 }
 
 // newKey checks a request for a key.
-func (c *coordinator) newKey(r api.KeyRequest, now time.Time) (apiKey, error) {
+func newKey(r api.KeyRequest, dialects []string, now time.Time) (account.Key, error) {
 	var faults []api.Fault
 	add := func(field, value, limit string) {
 		faults = append(faults, api.Fault{Field: field, Value: value, Limit: limit})
@@ -72,22 +69,22 @@ func (c *coordinator) newKey(r api.KeyRequest, now time.Time) (apiKey, error) {
 	if !api.PlainName(r.Name) {
 		add("name", api.Quote(r.Name), "a plain name of letters, digits, '.', '_' and '-'")
 	}
-	key := apiKey{
-		Role: role(r.Role), Name: r.Name, Dialect: r.Dialect, PromptSettings: r.PromptSettings,
+	key := account.Key{
+		Role: account.Role(r.Role), Name: r.Name, Dialect: r.Dialect, PromptSettings: r.PromptSettings,
 		CreatedAt: now.UTC(), ExpiresAt: r.ExpiresAt.UTC(),
 	}
 	switch key.Role {
-	case "", roleClient:
-		key.Role, key.Limits = roleClient, api.DefaultKeyLimits
-	case roleAdmin:
+	case "", account.RoleClient:
+		key.Role, key.Limits = account.RoleClient, api.DefaultKeyLimits
+	case account.RoleAdmin:
 	default:
 		add("role", api.Quote(r.Role), "client or admin")
 	}
 	if r.Limits != nil {
 		key.Limits = *r.Limits
 	}
-	if names := c.vendors.names(); r.Dialect != "" && !slices.Contains(names, r.Dialect) {
-		add("dialect", api.Quote(r.Dialect), "one of "+strings.Join(names, ", "))
+	if r.Dialect != "" && !slices.Contains(dialects, r.Dialect) {
+		add("dialect", api.Quote(r.Dialect), "one of "+strings.Join(dialects, ", "))
 	}
 	for field, n := range map[string]float64{
 		"limits.requests_per_minute": float64(key.Limits.RequestsPerMinute), "limits.open_jobs": float64(key.Limits.OpenJobs),
@@ -97,22 +94,22 @@ func (c *coordinator) newKey(r api.KeyRequest, now time.Time) (apiKey, error) {
 			add(field, strconv.FormatFloat(n, 'g', -1, 64), "0 to 1000000000, 0 for no limit")
 		}
 	}
-	if key.expired(now) {
+	if key.Expired(now) {
 		add("expires_at", r.ExpiresAt.Format(time.RFC3339), "a time to come")
 	}
 	slices.SortFunc(faults, func(a, b api.Fault) int { return strings.Compare(a.Field, b.Field) })
 	return key, api.Invalid(faults)
 }
 
-func (c *coordinator) listKeys(w http.ResponseWriter, r *http.Request, _ caller) {
-	c.answer(w, r, map[string][]api.Key{"keys": c.keys.list()}, nil)
+func (s *server) listKeys(w http.ResponseWriter, r *http.Request, _ account.Caller) {
+	s.answer(w, r, map[string][]api.Key{"keys": s.Keys.List()}, nil)
 }
 
 // removeKey answers with the key that is no longer one. Its jobs go on.
-func (c *coordinator) removeKey(w http.ResponseWriter, r *http.Request, _ caller) {
-	key, err := c.keys.remove(r.Context(), r.PathValue("id"))
+func (s *server) removeKey(w http.ResponseWriter, r *http.Request, _ account.Caller) {
+	key, err := s.Keys.Remove(r.Context(), r.PathValue("id"))
 	if err == nil {
-		c.log.Info("key revoked", "key", key.ID, "name", key.Name)
+		s.Log.Info("key revoked", "key", key.ID, "name", key.Name)
 	}
-	c.answer(w, r, key, err)
+	s.answer(w, r, key, err)
 }

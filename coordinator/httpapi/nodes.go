@@ -1,60 +1,56 @@
-package coordinator
+package httpapi
 
 import (
 	"net/http"
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/account"
 )
 
-func (c *coordinator) listModels(w http.ResponseWriter, r *http.Request, _ caller) {
-	c.answer(w, r, map[string][]catalogEntry{"models": c.known()}, nil)
+func (s *server) listModels(w http.ResponseWriter, r *http.Request, _ account.Caller) {
+	s.answer(w, r, map[string][]api.Offer{"models": s.Offers.Native()}, nil)
 }
 
-func (c *coordinator) listNodes(w http.ResponseWriter, r *http.Request, _ caller) {
-	c.answer(w, r, map[string][]api.Node{"nodes": c.nodes.list(c.jobs.busy())}, nil)
+func (s *server) listNodes(w http.ResponseWriter, r *http.Request, _ account.Caller) {
+	s.answer(w, r, map[string][]api.Node{"nodes": s.Fleet.List(s.Jobs.Busy())}, nil)
 }
 
-func (c *coordinator) showNode(w http.ResponseWriter, r *http.Request, _ caller) {
-	node, err := c.nodes.one(r.PathValue("id"), c.jobs.busy())
-	c.answer(w, r, node, err)
+func (s *server) showNode(w http.ResponseWriter, r *http.Request, _ account.Caller) {
+	node, err := s.Fleet.Node(r.PathValue("id"), s.Jobs.Busy())
+	s.answer(w, r, node, err)
 }
 
-func (c *coordinator) drainNode(on bool) func(http.ResponseWriter, *http.Request, caller) {
-	return func(w http.ResponseWriter, r *http.Request, _ caller) {
-		if err := c.nodes.drain(r.Context(), r.PathValue("id"), on); err != nil {
-			c.answer(w, r, nil, err)
+func (s *server) drainNode(on bool) func(http.ResponseWriter, *http.Request, account.Caller) {
+	return func(w http.ResponseWriter, r *http.Request, who account.Caller) {
+		if err := s.Fleet.Drain(r.Context(), r.PathValue("id"), on); err != nil {
+			s.answer(w, r, nil, err)
 			return
 		}
-		c.log.Info("node drains", "node", r.PathValue("id"), "on", on)
-		c.showNode(w, r, caller{})
+		s.Log.Info("node drains", "node", r.PathValue("id"), "on", on)
+		s.showNode(w, r, who)
 	}
 }
 
 // revokeNode shuts a node out; what it works on is taken from it at once.
-func (c *coordinator) revokeNode(w http.ResponseWriter, r *http.Request, _ caller) {
+func (s *server) revokeNode(w http.ResponseWriter, r *http.Request, who account.Caller) {
 	id := r.PathValue("id")
-	if err := c.nodes.revoke(r.Context(), id); err != nil {
-		c.answer(w, r, nil, err)
+	if err := s.Fleet.Revoke(r.Context(), id); err != nil {
+		s.answer(w, r, nil, err)
 		return
 	}
-	for _, a := range c.jobs.busy()[id] {
-		c.dispatcher.lose(r.Context(), a, id, api.Errorf(api.CodeNodeLost, "node %s was revoked", id))
+	for _, a := range s.Jobs.Busy()[id] {
+		_ = s.Jobs.Lose(r.Context(), a, id, api.Errorf(api.CodeNodeLost, "node %s was revoked", id), false) // logged there
 	}
-	c.log.Info("node revoked", "node", id)
-	c.showNode(w, r, caller{})
+	s.Log.Info("node revoked", "node", id)
+	s.showNode(w, r, who)
 }
 
 // createToken makes a join token. It is shown here and never again.
-func (c *coordinator) createToken(w http.ResponseWriter, r *http.Request, _ caller) {
-	token, expires, err := c.tokens.issue(r.Context(), time.Now())
-	if err != nil {
-		c.answer(w, r, nil, err)
-		return
+func (s *server) createToken(w http.ResponseWriter, r *http.Request, _ account.Caller) {
+	token, err := s.Tokens.Issue(r.Context(), time.Now())
+	if err == nil {
+		w.Header().Set("Cache-Control", "no-store")
 	}
-	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, http.StatusOK, struct {
-		Token     string    `json:"token"`
-		ExpiresAt time.Time `json:"expires_at"`
-	}{token, expires})
+	s.answer(w, r, token, err)
 }

@@ -1,4 +1,4 @@
-package coordinator
+package httpapi_test
 
 import (
 	"encoding/json"
@@ -10,10 +10,13 @@ import (
 	"testing"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator"
+	"github.com/easelgrid/easel/coordinator/coordtest"
+	"github.com/easelgrid/easel/coordinator/httpapi"
 )
 
 func TestBadRequests(t *testing.T) {
-	w := newWorld(t)
+	w := coordtest.New(t)
 	const jobs = "/easel/v1/jobs"
 	for name, c := range map[string]struct {
 		method, path, body string
@@ -35,7 +38,7 @@ func TestBadRequests(t *testing.T) {
 		"wrong type in LoRA":  {"POST", jobs, `{"prompt":"a","loras":[{"name":1}]}`, 400, api.CodeInvalidRequest, []string{"name: got number, want a string"}},
 		"empty prompt":        {"POST", jobs, `{"prompt":" "}`, 400, api.CodeInvalidRequest, []string{"prompt: want a text that is not empty"}},
 		"long prompt":         {"POST", jobs, `{"prompt":"` + strings.Repeat("x", 100_000) + `"}`, 400, api.CodeInvalidRequest, []string{"prompt: got 100000 bytes, want at most 8192 bytes"}},
-		"body over the limit": {"POST", jobs, `{"prompt":"` + strings.Repeat("x", maxJobRequest) + `"}`, 413, api.CodeTooLarge, []string{"at most 56186200"}},
+		"body over the limit": {"POST", jobs, `{"prompt":"` + strings.Repeat("x", httpapi.MaxJobRequest) + `"}`, 413, api.CodeTooLarge, []string{"at most 56186200"}},
 		"steps 0":             {"POST", jobs, `{"prompt":"a","steps":0}`, 400, api.CodeInvalidRequest, []string{"steps: got 0, want 1 to 500"}},
 		"steps 10000":         {"POST", jobs, `{"prompt":"a","steps":10000}`, 400, api.CodeInvalidRequest, []string{"steps: got 10000, want 1 to 500"}},
 		"every fault at once": {"POST", jobs, `{"prompt":"","steps":0,"n":11,"width":100,"scheduler":"X"}`, 400, api.CodeInvalidRequest, []string{"prompt:", "steps:", "n:", "width:", "scheduler:"}},
@@ -58,134 +61,80 @@ func TestBadRequests(t *testing.T) {
 		"unknown method":      {"PATCH", jobs, "", 405, api.CodeNotFound, []string{"PATCH", "POST"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := w.call(c.method, c.path, c.body)
-			if a.status != c.status || a.code() != c.code || a.header.Get("Content-Type") != "application/json" {
-				t.Fatalf("got %d %s", a.status, a.body)
+			a := w.Call(c.method, c.path, c.body)
+			if a.Status != c.status || a.Code() != c.code || a.Header.Get("Content-Type") != "application/json" {
+				t.Fatalf("got %d %s", a.Status, a.Body)
 			}
 			for _, text := range c.says {
-				if !strings.Contains(message(t, a), text) {
-					t.Errorf("%q is not in %q", text, message(t, a))
+				if !strings.Contains(coordtest.Message(t, a), text) {
+					t.Errorf("%q is not in %q", text, coordtest.Message(t, a))
 				}
 			}
-			if len(message(t, a)) > 1000 {
-				t.Errorf("the message has %d bytes", len(a.body))
+			if len(coordtest.Message(t, a)) > 1000 {
+				t.Errorf("the message has %d bytes", len(a.Body))
 			}
 		})
 	}
-	if list := decoded[struct{ Jobs []api.Job }](t, w.call("GET", jobs, "")).Jobs; len(list) != 0 {
+	if list := coordtest.Decoded[struct{ Jobs []api.Job }](t, w.Call("GET", jobs, "")).Jobs; len(list) != 0 {
 		t.Errorf("bad requests left %d jobs", len(list))
 	}
 }
 
-func message(t *testing.T, a answer) string {
-	t.Helper()
-	return decoded[struct{ Error api.Error }](t, a).Error.Message
-}
-
 func TestLongestPromptsFitIntoAFrame(t *testing.T) {
-	w := newWorld(t)
-	n := w.node()
-	n.conn.SetReadLimit(api.MaxFrame)
+	w := coordtest.New(t)
+	n := w.Node()
+	n.Conn.SetReadLimit(api.MaxFrame)
 	for _, letter := range []string{"<", `"`, "\n", "\u2028"} {
 		prompt := strings.Repeat(letter, api.MaxPromptBytes/len(letter)-1) + "a"
 		body, err := json.Marshal(api.JobRequest{Prompt: prompt, NegativePrompt: prompt})
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.submit(string(body))
-		a := n.assigned()
+		w.Submit(string(body))
+		a := n.Assigned()
 		if a.Spec.Prompt != prompt || a.Spec.NegativePrompt != prompt {
 			t.Errorf("prompts of %q did not arrive whole", letter)
 		}
-		n.done(a)
-	}
-}
-
-func TestKeys(t *testing.T) {
-	w := newWorld(t)
-	for _, path := range []string{"/easel/v1/jobs", "/easel/v1/jobs/x", "/easel/v1/jobs/x/events", "/easel/v1/nodes", "/easel/v1/models", "/easel/v1/jobs/x/images/0"} {
-		for name, key := range map[string]string{"none": "", "wrong": "Bearer " + adminKeyPrefix + "x", "another scheme": "Basic " + w.key} {
-			a := w.call("GET", path, "", "Authorization", key)
-			if a.status != 401 || a.code() != api.CodeUnauthorized || !strings.HasPrefix(a.header.Get("WWW-Authenticate"), "Bearer") {
-				t.Errorf("%s with %s: %d %s", path, name, a.status, a.body)
-			}
-		}
-	}
-	for _, path := range []string{"/healthz", "/readyz"} {
-		if a := w.call("GET", path, "", "Authorization", ""); a.status != 200 {
-			t.Errorf("%s: %d %s", path, a.status, a.body)
-		}
-	}
-}
-
-func TestClientKeyIsNoAdmin(t *testing.T) {
-	w := newWorld(t)
-	if err := w.stop(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := openStorage(t.Context(), w.dir, discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.keys.create(t.Context(), hashHex([]byte("client key")), apiKey{Role: roleClient}); err != nil {
-		t.Fatal(err)
-	}
-	s.close()
-	w.start()
-	w.key = "client key"
-	w.submit(`{"prompt":"a red circle"}`)
-	for _, path := range []string{"/easel/v1/tokens", "/easel/v1/nodes/x/drain", "/easel/v1/nodes/x/revoke"} {
-		if a := w.call("POST", path, ""); a.status != 403 || a.code() != api.CodeForbidden {
-			t.Errorf("%s: %d %s", path, a.status, a.body)
-		}
-	}
-}
-
-func TestEveryAnsweredCodeHasAStatus(t *testing.T) {
-	for _, code := range []api.Code{api.CodeInvalidRequest, api.CodeUnauthorized, api.CodeForbidden, api.CodeNotFound,
-		api.CodeConflict, api.CodeTooLarge, api.CodeModelNotFound, api.CodeLoRANotFound, api.CodeUnsupported, api.CodeUnavailable, api.CodeInternal} {
-		if statuses[code] == 0 {
-			t.Errorf("no status for %s", code)
-		}
+		n.Done(a)
 	}
 }
 
 func TestIdempotencyKey(t *testing.T) {
-	w := newWorld(t)
-	post := func(body, key string) answer {
-		return w.call("POST", "/easel/v1/jobs", body, "Idempotency-Key", key)
+	w := coordtest.New(t)
+	post := func(body, key string) coordtest.Answer {
+		return w.Call("POST", "/easel/v1/jobs", body, "Idempotency-Key", key)
 	}
 	first := post(`{"prompt":"a red circle"}`, "k")
 	again := post(` { "prompt" : "a red circle" } `, "k")
-	if first.status != 202 || again.status != 202 || decoded[api.Job](t, first).ID != decoded[api.Job](t, again).ID {
-		t.Errorf("got %d %s and %d %s", first.status, first.body, again.status, again.body)
+	if first.Status != 202 || again.Status != 202 || coordtest.Decoded[api.Job](t, first).ID != coordtest.Decoded[api.Job](t, again).ID {
+		t.Errorf("got %d %s and %d %s", first.Status, first.Body, again.Status, again.Body)
 	}
-	if decoded[api.Job](t, first).Spec.Seed != decoded[api.Job](t, again).Spec.Seed {
+	if coordtest.Decoded[api.Job](t, first).Spec.Seed != coordtest.Decoded[api.Job](t, again).Spec.Seed {
 		t.Error("the seed was drawn twice")
 	}
-	if other := post(`{"prompt":"a blue star"}`, "k"); other.status != 422 || other.code() != api.CodeConflict {
-		t.Errorf("another body: %d %s", other.status, other.body)
+	if other := post(`{"prompt":"a blue star"}`, "k"); other.Status != 422 || other.Code() != api.CodeConflict {
+		t.Errorf("another body: %d %s", other.Status, other.Body)
 	}
-	if other := post(`{"prompt":"a red circle"}`, "k2"); decoded[api.Job](t, other).ID == decoded[api.Job](t, first).ID {
+	if other := post(`{"prompt":"a red circle"}`, "k2"); coordtest.Decoded[api.Job](t, other).ID == coordtest.Decoded[api.Job](t, first).ID {
 		t.Error("another key gave the same job")
 	}
-	if long := post(`{"prompt":"a"}`, strings.Repeat("x", 256)); long.status != 400 || !strings.Contains(string(long.body), "Idempotency-Key") {
-		t.Errorf("long key: %d %s", long.status, long.body)
+	if long := post(`{"prompt":"a"}`, strings.Repeat("x", 256)); long.Status != 400 || !strings.Contains(string(long.Body), "Idempotency-Key") {
+		t.Errorf("long key: %d %s", long.Status, long.Body)
 	}
-	w.call("DELETE", "/easel/v1/jobs/"+decoded[api.Job](t, first).ID, "")
-	if settled := post(`{"prompt":"a red circle"}`, "k"); decoded[api.Job](t, settled).State != api.StateCanceled {
-		t.Errorf("after the end: %s", settled.body)
+	w.Call("DELETE", "/easel/v1/jobs/"+coordtest.Decoded[api.Job](t, first).ID, "")
+	if settled := post(`{"prompt":"a red circle"}`, "k"); coordtest.Decoded[api.Job](t, settled).State != api.StateCanceled {
+		t.Errorf("after the end: %s", settled.Body)
 	}
 }
 
 func TestConcurrentDuplicatesAreOneJob(t *testing.T) {
-	w := newWorld(t)
+	w := coordtest.New(t)
 	ids := make([]string, 16)
 	var group sync.WaitGroup
 	for i := range ids {
 		group.Go(func() {
-			a := w.call("POST", "/easel/v1/jobs", `{"prompt":"a red circle"}`, "Idempotency-Key", "same")
-			ids[i] = decoded[api.Job](t, a).ID
+			a := w.Call("POST", "/easel/v1/jobs", `{"prompt":"a red circle"}`, "Idempotency-Key", "same")
+			ids[i] = coordtest.Decoded[api.Job](t, a).ID
 		})
 	}
 	group.Wait()
@@ -193,21 +142,21 @@ func TestConcurrentDuplicatesAreOneJob(t *testing.T) {
 	if len(slices.Compact(ids)) != 1 {
 		t.Errorf("ids: %v", ids)
 	}
-	if list := decoded[struct{ Jobs []api.Job }](t, w.call("GET", "/easel/v1/jobs", "")).Jobs; len(list) != 1 {
+	if list := coordtest.Decoded[struct{ Jobs []api.Job }](t, w.Call("GET", "/easel/v1/jobs", "")).Jobs; len(list) != 1 {
 		t.Errorf("%d jobs", len(list))
 	}
 }
 
 func TestListAndModels(t *testing.T) {
-	w := newWorld(t)
+	w := coordtest.New(t)
 	var want []string
 	for i := range 5 {
-		want = append(want, w.submit(fmt.Sprintf(`{"prompt":"number %d"}`, i)).ID)
+		want = append(want, w.Submit(fmt.Sprintf(`{"prompt":"number %d"}`, i)).ID)
 	}
 	slices.Reverse(want)
-	w.call("DELETE", "/easel/v1/jobs/"+want[1], "")
+	w.Call("DELETE", "/easel/v1/jobs/"+want[1], "")
 	list := func(query string) (ids []string) {
-		for _, j := range decoded[struct{ Jobs []api.Job }](t, w.call("GET", "/easel/v1/jobs"+query, "")).Jobs {
+		for _, j := range coordtest.Decoded[struct{ Jobs []api.Job }](t, w.Call("GET", "/easel/v1/jobs"+query, "")).Jobs {
 			ids = append(ids, j.ID)
 		}
 		return ids
@@ -224,12 +173,12 @@ func TestListAndModels(t *testing.T) {
 	if got := list("?state=queued"); !sameSet(got, slices.Concat(want[:1], want[2:])) {
 		t.Errorf("queued: %v", got)
 	}
-	models := decoded[struct{ Models []catalogEntry }](t, w.call("GET", "/easel/v1/models", "")).Models
+	models := coordtest.Decoded[struct{ Models []api.Offer }](t, w.Call("GET", "/easel/v1/models", "")).Models
 	if len(models) != 1 || models[0].Name != "shapes" || models[0].Nodes != 0 || len(models[0].Schedulers) != 2 {
 		t.Errorf("models: %+v", models)
 	}
-	w.node()
-	models = decoded[struct{ Models []catalogEntry }](t, w.call("GET", "/easel/v1/models", "")).Models
+	w.Node()
+	models = coordtest.Decoded[struct{ Models []api.Offer }](t, w.Call("GET", "/easel/v1/models", "")).Models
 	if models[0].Nodes != 1 {
 		t.Errorf("models with a node: %+v", models)
 	}
@@ -241,11 +190,11 @@ func sameSet(a, b []string) bool {
 }
 
 func TestNoModelKnownYet(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.Models = nil })
-	a := w.call("POST", "/easel/v1/jobs", `{"prompt":"a"}`)
-	if a.status != http.StatusNotFound || a.code() != api.CodeModelNotFound {
-		t.Errorf("got %d %s", a.status, a.body)
+	w := coordtest.New(t, func(c *coordinator.Config) { c.Models = nil })
+	a := w.Call("POST", "/easel/v1/jobs", `{"prompt":"a"}`)
+	if a.Status != http.StatusNotFound || a.Code() != api.CodeModelNotFound {
+		t.Errorf("got %d %s", a.Status, a.Body)
 	}
-	w.node()
-	w.submit(`{"prompt":"a"}`)
+	w.Node()
+	w.Submit(`{"prompt":"a"}`)
 }

@@ -1,50 +1,102 @@
-package coordinator
+// Package httpapi is the coordinator's HTTP surface: the handlers of the native API under /easel/v1, and the
+// dialects mounted beside them. It owns routes, time limits and statuses; what a request does is done by the
+// rooms below.
+package httpapi
 
 import (
-	"encoding/json"
+	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/account"
+	"github.com/easelgrid/easel/coordinator/artifact"
+	"github.com/easelgrid/easel/coordinator/dispatch"
+	"github.com/easelgrid/easel/coordinator/fleet"
+	"github.com/easelgrid/easel/coordinator/intake"
+	"github.com/easelgrid/easel/coordinator/job"
+	"github.com/easelgrid/easel/coordinator/offer"
+	"github.com/easelgrid/easel/coordinator/session"
+	"github.com/easelgrid/easel/coordinator/store"
+	"github.com/easelgrid/easel/coordinator/webhook"
 )
 
-// handler is the whole HTTP surface, in daylight.
-func (c *coordinator) handler() http.Handler {
+// Times that requests have.
+const (
+	requestTime  = 30 * time.Second // to send a small request, and to take a small answer
+	transferTime = 10 * time.Minute // to send or take an image
+)
+
+// Options are what the HTTP surface needs.
+type Options struct {
+	Store      *store.Store
+	Jobs       *job.Jobs
+	Fleet      *fleet.Fleet
+	Tokens     *fleet.Tokens
+	Keys       *account.Keys
+	Ledger     *account.Ledger
+	Offers     *offer.Offers
+	Artifacts  *artifact.Store
+	Links      artifact.Links
+	Uploads    artifact.Uploads
+	Intake     *intake.Service
+	Sessions   *session.Sessions
+	Dispatcher *dispatch.Dispatcher
+	Signer     webhook.Signer
+	Dialects   *Dialects
+
+	KeepImages time.Duration // how long images are kept after their job was settled
+	Version    string
+	Log        *slog.Logger
+}
+
+type server struct {
+	Options
+	stopping <-chan struct{}
+}
+
+// New makes the handler of everything; streams end when stopping is closed.
+func New(stopping <-chan struct{}, o Options) http.Handler {
+	s := &server{o, stopping}
+	return limited(s.routes(), o.Dialects)
+}
+
+// routes are the whole native surface, in daylight.
+func (s *server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /easel/v1/jobs", c.as(roleClient, c.createJob))
-	mux.HandleFunc("GET /easel/v1/jobs", c.as(roleClient, c.listJobs))
-	mux.HandleFunc("GET /easel/v1/jobs/{id}", c.as(roleClient, c.showJob))
-	mux.HandleFunc("DELETE /easel/v1/jobs/{id}", c.as(roleClient, c.cancelJob))
-	mux.HandleFunc("GET /easel/v1/jobs/{id}/events", c.as(roleClient, c.followJob))
-	mux.HandleFunc("GET /easel/v1/jobs/{id}/explain", c.as(roleClient, c.explainJob))
-	mux.HandleFunc("GET /easel/v1/jobs/{id}/images/{index}", c.showImage)
-	mux.HandleFunc("PUT /easel/v1/jobs/{id}/attempts/{attempt}/images/{index}", c.storeImage)
-	mux.HandleFunc("GET /easel/v1/jobs/{id}/attempts/{attempt}/inputs/{sha256}", c.showInput)
-	mux.HandleFunc("GET /easel/v1/models", c.as(roleClient, c.listModels))
-	mux.HandleFunc("GET /easel/v1/nodes", c.as(roleClient, c.listNodes))
-	mux.HandleFunc("GET /easel/v1/nodes/{id}", c.as(roleClient, c.showNode))
-	mux.HandleFunc("POST /easel/v1/nodes/{id}/drain", c.as(roleAdmin, c.drainNode(true)))
-	mux.HandleFunc("POST /easel/v1/nodes/{id}/resume", c.as(roleAdmin, c.drainNode(false)))
-	mux.HandleFunc("POST /easel/v1/nodes/{id}/revoke", c.as(roleAdmin, c.revokeNode))
-	mux.HandleFunc("POST /easel/v1/tokens", c.as(roleAdmin, c.createToken))
-	mux.HandleFunc("POST /easel/v1/keys", c.as(roleAdmin, c.createKey))
-	mux.HandleFunc("GET /easel/v1/keys", c.as(roleAdmin, c.listKeys))
-	mux.HandleFunc("DELETE /easel/v1/keys/{id}", c.as(roleAdmin, c.removeKey))
-	mux.HandleFunc("GET /easel/v1/pictures/{file}", c.showKept)
-	mux.HandleFunc("GET /easel/v1/webhooks/secret", c.as(roleClient, c.showWebhookSecret))
-	mux.HandleFunc("GET /easel/v1/usage", c.as(roleClient, c.showUsage))
-	mux.HandleFunc("GET /openapi/{file}", c.describe)
-	mux.HandleFunc("GET "+api.NodePath, c.connect)
-	mux.HandleFunc("GET /healthz", c.healthz)
-	mux.HandleFunc("GET /readyz", c.readyz)
-	return limited(mux, c.vendors)
+	mux.HandleFunc("POST /easel/v1/jobs", s.as(account.RoleClient, s.createJob))
+	mux.HandleFunc("GET /easel/v1/jobs", s.as(account.RoleClient, s.listJobs))
+	mux.HandleFunc("GET /easel/v1/jobs/{id}", s.as(account.RoleClient, s.showJob))
+	mux.HandleFunc("DELETE /easel/v1/jobs/{id}", s.as(account.RoleClient, s.cancelJob))
+	mux.HandleFunc("GET /easel/v1/jobs/{id}/events", s.as(account.RoleClient, s.followJob))
+	mux.HandleFunc("GET /easel/v1/jobs/{id}/explain", s.as(account.RoleClient, s.explainJob))
+	mux.HandleFunc("GET /easel/v1/jobs/{id}/images/{index}", s.showImage)
+	mux.HandleFunc("PUT /easel/v1/jobs/{id}/attempts/{attempt}/images/{index}", s.storeImage)
+	mux.HandleFunc("GET /easel/v1/jobs/{id}/attempts/{attempt}/inputs/{sha256}", s.showInput)
+	mux.HandleFunc("GET /easel/v1/models", s.as(account.RoleClient, s.listModels))
+	mux.HandleFunc("GET /easel/v1/nodes", s.as(account.RoleClient, s.listNodes))
+	mux.HandleFunc("GET /easel/v1/nodes/{id}", s.as(account.RoleClient, s.showNode))
+	mux.HandleFunc("POST /easel/v1/nodes/{id}/drain", s.as(account.RoleAdmin, s.drainNode(true)))
+	mux.HandleFunc("POST /easel/v1/nodes/{id}/resume", s.as(account.RoleAdmin, s.drainNode(false)))
+	mux.HandleFunc("POST /easel/v1/nodes/{id}/revoke", s.as(account.RoleAdmin, s.revokeNode))
+	mux.HandleFunc("POST /easel/v1/tokens", s.as(account.RoleAdmin, s.createToken))
+	mux.HandleFunc("POST /easel/v1/keys", s.as(account.RoleAdmin, s.createKey))
+	mux.HandleFunc("GET /easel/v1/keys", s.as(account.RoleAdmin, s.listKeys))
+	mux.HandleFunc("DELETE /easel/v1/keys/{id}", s.as(account.RoleAdmin, s.removeKey))
+	mux.HandleFunc("GET /easel/v1/pictures/{file}", s.showUpload)
+	mux.HandleFunc("GET /easel/v1/webhooks/secret", s.as(account.RoleClient, s.showWebhookSecret))
+	mux.HandleFunc("GET /easel/v1/usage", s.as(account.RoleClient, s.showUsage))
+	mux.HandleFunc("GET /openapi/{file}", s.describe)
+	mux.HandleFunc("GET "+api.NodePath, s.connect)
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.HandleFunc("GET /readyz", s.readyz)
+	return mux
 }
 
 // limited gives every request its times, hands over those for a dialect, and answers what no route
 // takes in our own form. Routes that move images or stream set their own times.
-func limited(mux *http.ServeMux, others *vendors) http.Handler {
+func limited(mux *http.ServeMux, others *Dialects) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setTimes(w, requestTime, requestTime)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -72,108 +124,56 @@ func setTimes(w http.ResponseWriter, read, write time.Duration) {
 	_ = control.SetWriteDeadline(time.Now().Add(write))
 }
 
-// refusedRoute takes the mux's own answer to a request without a route, for its Allow header.
-type refusedRoute struct{ header http.Header }
-
-func (r *refusedRoute) Header() http.Header         { return r.header }
-func (r *refusedRoute) Write(b []byte) (int, error) { return len(b), nil }
-func (r *refusedRoute) WriteHeader(int)             {}
-
 // as lets a request through whose key has the role. The caller is passed on.
-func (c *coordinator) as(need role, handle func(http.ResponseWriter, *http.Request, caller)) http.HandlerFunc {
+func (s *server) as(need account.Role, handle func(http.ResponseWriter, *http.Request, account.Caller)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		who, err := c.keys.caller(bearer(r), time.Now())
-		if err == nil && need == roleAdmin && who.Role != roleAdmin {
-			err = errNotAdmin
+		who, err := s.Keys.Caller(bearer(r), time.Now())
+		if err == nil && need == account.RoleAdmin && !who.Admin() {
+			err = account.ErrNotAdmin
 		}
 		if err != nil {
-			c.answer(w, r, nil, err)
+			s.answer(w, r, nil, err)
 			return
 		}
 		handle(w, r, who)
 	}
 }
 
-// answer writes a reply or an error. An error that is not for the client is logged here, once, and
-// hidden from it.
-func (c *coordinator) answer(w http.ResponseWriter, r *http.Request, reply any, err error) {
-	if err == nil {
-		writeJSON(w, http.StatusOK, reply)
-		return
+// bearer returns the token of the Authorization header, "" when there is none.
+func bearer(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
 	}
-	if isStorage(err) {
-		c.log.Error("request failed", "method", r.Method, "route", r.Pattern, "error", err)
-		err = errStorage
+	return strings.TrimSpace(token)
+}
+
+func (s *server) connect(w http.ResponseWriter, r *http.Request) {
+	if err := s.Sessions.Connect(w, r); err != nil {
+		writeError(w, api.AsError(err, api.CodeInternal))
 	}
-	writeError(w, api.AsError(err, api.CodeInternal))
 }
 
-// statuses is the one table from error codes to HTTP. A code that is not in it is a defect of ours.
-var statuses = map[api.Code]int{
-	api.CodeInvalidRequest: http.StatusBadRequest,
-	api.CodeUnauthorized:   http.StatusUnauthorized,
-	api.CodeForbidden:      http.StatusForbidden,
-	api.CodeNotFound:       http.StatusNotFound,
-	api.CodeModelNotFound:  http.StatusNotFound,
-	api.CodeLoRANotFound:   http.StatusNotFound,
-	api.CodeConflict:       http.StatusConflict,
-	api.CodeTooLarge:       http.StatusRequestEntityTooLarge,
-	api.CodeUnsupported:    http.StatusUnprocessableEntity,
-	api.CodeRateLimited:    http.StatusTooManyRequests,
-	api.CodeQuotaExceeded:  http.StatusPaymentRequired,
-	api.CodeUnavailable:    http.StatusServiceUnavailable,
-	api.CodeInternal:       http.StatusInternalServerError,
+func (s *server) showWebhookSecret(w http.ResponseWriter, r *http.Request, who account.Caller) {
+	w.Header().Set("Cache-Control", "no-store")
+	s.answer(w, r, map[string]string{"secret": s.Signer.Secret(who.Name)}, nil)
 }
 
-// errStorage is what clients read of a failure of storage.
-var errStorage = &api.Error{Code: api.CodeUnavailable, Message: "the coordinator cannot store or read this now, try again"}
-
-var errStopping = &api.Error{Code: api.CodeUnavailable, Message: "the coordinator is stopping"}
-
-func writeError(w http.ResponseWriter, e *api.Error) {
-	status, ok := statuses[e.Code]
-	if !ok {
-		status = http.StatusInternalServerError
-	}
-	writeStatus(w, status, e)
+func (s *server) healthz(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ok", "version": s.Version})
 }
 
-func writeStatus(w http.ResponseWriter, status int, e *api.Error) {
-	if e.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(e.RetryAfter))
-	}
-	switch status {
-	case http.StatusUnauthorized:
-		w.Header().Set("WWW-Authenticate", `Bearer realm="easel"`)
-	case http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", "5")
-	}
-	writeJSON(w, status, map[string]*api.Error{"error": e})
-}
-
-func writeJSON(w http.ResponseWriter, status int, reply any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(reply) // a client that went away has no use for an error
-}
-
-func (c *coordinator) healthz(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, map[string]string{"status": "ok", "version": c.config.Version})
-}
-
-// readyz says whether jobs are accepted and placed.
-func (c *coordinator) readyz(w http.ResponseWriter, _ *http.Request) {
+// readyz reports whether jobs are accepted and placed.
+func (s *server) readyz(w http.ResponseWriter, _ *http.Request) {
 	var faults []string
-	if err := c.storage.healthy(); err != nil {
+	if err := s.Store.Healthy(); err != nil {
 		faults = append(faults, err.Error())
 	}
-	if !c.dispatcher.running.Load() {
+	if !s.Dispatcher.Running() {
 		faults = append(faults, "the dispatcher does not run")
 	}
-	if c.stopping.Err() != nil {
-		faults = append(faults, errStopping.Message)
+	if s.isStopping() {
+		faults = append(faults, intake.ErrStopping.Message)
 	}
 	if len(faults) > 0 {
 		writeError(w, api.Errorf(api.CodeUnavailable, "%s", strings.Join(faults, "; ")))
@@ -181,3 +181,42 @@ func (c *coordinator) readyz(w http.ResponseWriter, _ *http.Request) {
 	}
 	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
+
+func (s *server) isStopping() bool {
+	select {
+	case <-s.stopping:
+		return true
+	default:
+		return false
+	}
+}
+
+// describe serves a dialect's OpenAPI document as /openapi/NAME.json.
+func (s *server) describe(w http.ResponseWriter, r *http.Request) {
+	name, ok := strings.CutSuffix(r.PathValue("file"), ".json")
+	if d := s.Dialects.find(name); ok && d != nil {
+		writeJSON(w, http.StatusOK, d.Describe())
+		return
+	}
+	writeError(w, api.Errorf(api.CodeNotFound, "there is no description %s, want one of %s with .json", api.Quote(r.PathValue("file")), strings.Join(s.Dialects.Names(), ", ")))
+}
+
+// has reports whether a mux has a route for a request.
+func has(mux *http.ServeMux, r *http.Request) bool {
+	_, pattern := mux.Handler(r)
+	return pattern != ""
+}
+
+// allow lists the methods that there are at the path.
+func allow(mux *http.ServeMux, r *http.Request) string {
+	refusal := refusedRoute{header: http.Header{}}
+	mux.ServeHTTP(&refusal, r)
+	return refusal.header.Get("Allow")
+}
+
+// refusedRoute takes the mux's own answer to a request without a route, for its Allow header.
+type refusedRoute struct{ header http.Header }
+
+func (r *refusedRoute) Header() http.Header         { return r.header }
+func (r *refusedRoute) Write(b []byte) (int, error) { return len(b), nil }
+func (r *refusedRoute) WriteHeader(int)             {}

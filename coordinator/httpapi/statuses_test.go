@@ -1,15 +1,16 @@
-package coordinator
+package httpapi
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"testing"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/fleet"
+	"github.com/easelgrid/easel/coordinator/offer"
 )
 
-// Whatever the body of a request is, it becomes a spec that can be made or an error that says what
+// Whatever the body of a request is, it becomes a spec that can be made or an error that states what
 // is wrong in a form clients know.
 func FuzzRequest(f *testing.F) {
 	for _, seed := range []string{
@@ -18,20 +19,31 @@ func FuzzRequest(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	c := &coordinator{config: Config{Models: []api.Runtime{testRuntime}}, nodes: &nodes{}, models: &catalogFile{}}
+	runtime := api.Runtime{
+		Name: "test", Schedulers: []string{"DDIMScheduler", "EulerDiscreteScheduler"}, Features: []string{"txt2img", "img2img", "lora"},
+		MaxPixels: 1 << 20, SizeStep: 8,
+		Models: []api.Model{{
+			Name: "shapes", Architecture: "sd1", Width: 128, Height: 128, Steps: 20, GuidanceScale: 5,
+			Scheduler: "DDIMScheduler", LoRAs: []api.Adapter{{Name: "outline"}},
+		}},
+	}
+	offers := offer.New(fleet.New(nil), []api.Runtime{runtime}, "", nil)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var request api.JobRequest
 		err := decodeStrict(body, &request)
 		var spec api.ImageSpec
 		if err == nil {
-			spec, err = c.resolve(request, 1)
+			var choice offer.Choice
+			if choice, err = offers.Choose("", request.Model); err == nil {
+				spec, err = choice.Plan(request, 1)
+			}
 		}
 		if err != nil {
-			told, ok := errors.AsType[*api.Error](err)
-			if !ok || told.Message == "" || statuses[told.Code]/100 != 4 {
+			answer, ok := errors.AsType[*api.Error](err)
+			if !ok || answer.Message == "" || statuses[answer.Code]/100 != 4 {
 				t.Fatalf("%q gives %v", body, err)
 			}
-			if _, err := json.Marshal(told); err != nil {
+			if _, err := json.Marshal(answer); err != nil {
 				t.Fatal(err)
 			}
 			return
@@ -39,40 +51,17 @@ func FuzzRequest(f *testing.F) {
 		if faults := spec.Faults(); len(faults) != 0 {
 			t.Fatalf("%q was accepted with %v", body, faults)
 		}
-		if err := testRuntime.Check(spec); err != nil {
+		if err := runtime.Check(spec); err != nil {
 			t.Fatalf("%q was accepted: %v", body, err)
 		}
 	})
 }
 
-// Whatever a frame holds, it is read or refused, and what was read can be written and read again.
-func FuzzFrame(f *testing.F) {
-	for _, m := range []api.NodeMessage{
-		{Register: &api.Register{Protocol: 1, PublicKey: []byte("key"), Held: []api.Attempt{{Job: "a", Number: 1}}}},
-		{Heartbeat: &api.Heartbeat{Sequence: 1}}, {Preview: &api.Previewed{JPEG: []byte("x")}}, {Done: &api.Done{}}, {Leaving: &api.Leaving{Reason: "sleeping"}},
-	} {
-		frame, err := json.Marshal(m)
-		if err != nil {
-			f.Fatal(err)
+func TestEveryAnsweredCodeHasAStatus(t *testing.T) {
+	for _, code := range []api.Code{api.CodeInvalidRequest, api.CodeUnauthorized, api.CodeForbidden, api.CodeNotFound,
+		api.CodeConflict, api.CodeTooLarge, api.CodeModelNotFound, api.CodeLoRANotFound, api.CodeUnsupported, api.CodeUnavailable, api.CodeInternal} {
+		if statuses[code] == 0 {
+			t.Errorf("no status for %s", code)
 		}
-		f.Add(frame)
 	}
-	f.Add([]byte(`{"new":{}} trailing`))
-	f.Add(bytes.Repeat([]byte("["), 20_000))
-	f.Fuzz(func(t *testing.T, frame []byte) {
-		var m api.NodeMessage
-		if api.DecodeFrame(frame, &m) != nil {
-			return
-		}
-		again, err := json.Marshal(m)
-		if err != nil {
-			t.Fatalf("%q was read and cannot be written: %v", frame, err)
-		}
-		var same api.NodeMessage
-		if len(again) <= api.MaxFrame {
-			if err := api.DecodeFrame(again, &same); err != nil {
-				t.Fatalf("%q was written as %q: %v", frame, again, err)
-			}
-		}
-	})
 }

@@ -1,19 +1,20 @@
-package coordinator
+package httpapi
 
 import (
 	"net/http"
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/account"
 )
 
 // usageDays is how far back usage is shown unless a request says.
 const usageDays = 30
 
 // showUsage lists what keys used: a client's own, every key's for an admin.
-func (c *coordinator) showUsage(w http.ResponseWriter, r *http.Request, who caller) {
+func (s *server) showUsage(w http.ResponseWriter, r *http.Request, who account.Caller) {
 	query, now := r.URL.Query(), time.Now()
-	owner, from, to := query.Get("key"), dayOf(now.AddDate(0, 0, -usageDays)), dayOf(now)
+	owner, from, to := query.Get("key"), account.DayOf(now.AddDate(0, 0, -usageDays)), account.DayOf(now)
 	var faults []api.Fault
 	for field, day := range map[string]*string{"from": &from, "to": &to} {
 		if text := query.Get(field); text != "" {
@@ -23,17 +24,17 @@ func (c *coordinator) showUsage(w http.ResponseWriter, r *http.Request, who call
 			}
 		}
 	}
-	if who.Role != roleAdmin {
+	if !who.Admin() {
 		if owner != "" && owner != who.Name {
-			c.answer(w, r, nil, api.Errorf(api.CodeForbidden, "key: only an admin sees what other keys used"))
+			s.answer(w, r, nil, api.Errorf(api.CodeForbidden, "key: only an admin sees what other keys used"))
 			return
 		}
 		owner = who.Name
 	}
 	if err := api.Invalid(faults); err != nil {
-		c.answer(w, r, nil, err)
+		s.answer(w, r, nil, err)
 		return
 	}
-	list, err := c.ledger.list(r.Context(), owner, from, to)
-	c.answer(w, r, map[string][]api.Usage{"usage": list}, err)
+	list, err := s.Ledger.List(r.Context(), owner, from, to)
+	s.answer(w, r, map[string][]api.Usage{"usage": list}, err)
 }

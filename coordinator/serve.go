@@ -2,112 +2,96 @@ package coordinator
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
+
+	"github.com/easelgrid/easel/coordinator/httpapi"
 )
 
 const (
-	headerTime   = 10 * time.Second // to send a request's headers
-	requestTime  = 30 * time.Second // to send a small request, and to take a small answer
-	transferTime = 10 * time.Minute // to send or take an image
-	idleTime     = 2 * time.Minute
-	drainTime    = 5 * time.Second // that requests have to end when the coordinator stops
+	headerTime = 10 * time.Second // to send a request's headers
+	idleTime   = 2 * time.Minute
+	drainTime  = 5 * time.Second // that requests have to end when the coordinator stops
 )
 
-// serve runs the dispatcher and the HTTP server until ctx ends, then stops them in the opposite order.
-func (c *coordinator) serve(ctx context.Context, listener net.Listener, tlsConfig *tls.Config, where Listening) error {
-	dispatching, stopDispatching := context.WithCancel(context.WithoutCancel(ctx))
-	dispatched := make(chan struct{})
-	go func() {
-		defer close(dispatched)
-		c.dispatcher.run(dispatching)
-	}()
+// serve runs the rooms that have something to do by themselves, then the HTTP server, until ctx ends, and
+// stops them in the opposite order: what requests began is still placed, delivered and swept until the last
+// of them has ended.
+func (h *house) serve(ctx context.Context, listener net.Listener, where Listening) error {
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var rooms sync.WaitGroup
 	defer func() {
-		stopDispatching()
-		<-dispatched
+		stop()
+		rooms.Wait()
 	}()
-	swept := make(chan struct{})
-	go func() {
-		defer close(swept)
-		c.sweeper().run(dispatching)
-	}()
-	defer func() {
-		stopDispatching()
-		<-swept
-	}()
-	delivered := make(chan struct{})
-	go func() {
-		defer close(delivered)
-		c.webhooks.run(dispatching)
-	}()
-	defer func() {
-		stopDispatching()
-		<-delivered
-	}()
-	reloading := make(chan struct{})
-	go func() {
-		defer close(reloading)
-		if c.config.Catalog != "" {
-			c.models.run(dispatching, c.config.Reload)
-		}
-	}()
-	defer func() {
-		stopDispatching()
-		<-reloading
-	}()
-	withdraw, err := announce(c.config.Data, where)
+	rooms.Go(func() { h.dispatcher.Run(running) })
+	rooms.Go(func() { h.sweeper.Run(running) })
+	rooms.Go(func() { h.sender.Run(running) })
+	if h.file != nil {
+		rooms.Go(func() { h.file.Run(running, h.config.Reload) })
+	}
+	withdraw, err := h.dir.Announce(where.URL, where.Fingerprint)
 	if err != nil {
 		return err
 	}
 	defer withdraw()
 
-	server := &http.Server{
-		Handler:           c.handler(),
-		ReadHeaderTimeout: headerTime,
-		IdleTimeout:       idleTime,
-		MaxHeaderBytes:    32 << 10,
-		TLSConfig:         tlsConfig,
-		ErrorLog:          slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
-	}
+	server := h.server(ctx)
 	failed := make(chan error, 1)
 	go func() {
-		if tlsConfig != nil {
+		if h.tls.Config != nil {
 			failed <- server.ServeTLS(listener, "", "")
 		} else {
 			failed <- server.Serve(listener)
 		}
 	}()
-	c.log.Info("coordinator serves", "url", where.URL, "data", c.config.Data)
-	if c.config.Ready != nil {
-		c.config.Ready(where)
+	h.log.Info("coordinator serves", "url", where.URL, "data", h.config.Data)
+	if h.config.Ready != nil {
+		h.config.Ready(where)
 	}
 	select {
 	case err := <-failed:
-		c.stop(server)
+		h.stop(ctx, server)
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
-	c.log.Info("coordinator stops")
-	c.stop(server)
+	h.log.Info("coordinator stops")
+	h.stop(ctx, server)
 	<-failed
 	return nil
 }
 
+func (h *house) server(ctx context.Context) *http.Server {
+	return &http.Server{
+		Handler: httpapi.New(ctx.Done(), httpapi.Options{
+			Store: h.store, Jobs: h.jobs, Fleet: h.fleet, Tokens: h.tokens, Keys: h.keys, Ledger: h.ledger, Offers: h.offers,
+			Artifacts: h.artifacts, Links: h.links, Uploads: h.uploads, Intake: h.intake, Sessions: h.sessions,
+			Dispatcher: h.dispatcher, Signer: h.signer, Dialects: h.dialects,
+			KeepImages: h.config.KeepImages, Version: h.config.Version, Log: h.log,
+		}),
+		ReadHeaderTimeout: headerTime,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    32 << 10,
+		TLSConfig:         h.tls.Config,
+		ErrorLog:          slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
+	}
+}
+
 // stop ends the sessions with a close frame and lets requests end. Streams of events see the context
 // end and finish by themselves.
-func (c *coordinator) stop(server *http.Server) {
-	c.nodes.endAll(errStopping.Message)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.stopping), drainTime)
+func (h *house) stop(ctx context.Context, server *http.Server) {
+	h.sessions.Close()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil && !errors.Is(err, http.ErrServerClosed) {
 		server.Close()
 	}
-	c.sessions.close()
+	h.sessions.Wait()
 }
 
 // listeningURL is where this machine reaches the address; an address of every interface is named by

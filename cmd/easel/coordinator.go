@@ -10,6 +10,7 @@ import (
 
 	"github.com/easelgrid/easel/api"
 	"github.com/easelgrid/easel/coordinator"
+	"github.com/easelgrid/easel/coordinator/datadir"
 	"github.com/easelgrid/easel/runner/builtin"
 )
 
@@ -118,8 +119,8 @@ func tokenCommand() *cobra.Command {
 		Example: "  easel coordinator token --data data",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			token, err := coordinator.NewJoinToken(data)
-			if errors.Is(err, coordinator.ErrNotRunning) {
+			token, err := datadir.NewJoinToken(data)
+			if errors.Is(err, datadir.ErrNotRunning) {
 				return unreachableError{err}
 			}
 			if err != nil {

@@ -14,7 +14,7 @@ import (
 
 	"github.com/easelgrid/easel/agent"
 	"github.com/easelgrid/easel/api"
-	"github.com/easelgrid/easel/coordinator"
+	"github.com/easelgrid/easel/coordinator/datadir"
 )
 
 // version is set by the release build.
@@ -96,7 +96,7 @@ func exitCode(ctx context.Context, err error) int {
 	if err == nil {
 		return 0
 	}
-	if errors.Is(err, coordinator.ErrInUse) || errors.Is(err, agent.ErrInUse) {
+	if errors.Is(err, datadir.ErrInUse) || errors.Is(err, agent.ErrInUse) {
 		return exitInUse
 	}
 	if _, ok := errors.AsType[usageError](err); ok {

@@ -1,4 +1,4 @@
-package coordinator
+package coordtest
 
 import (
 	"encoding/base64"
@@ -9,23 +9,28 @@ import (
 	"strings"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator"
 	"github.com/easelgrid/easel/coordinator/dialect"
+	"github.com/easelgrid/easel/coordinator/httpapi"
+	"github.com/easelgrid/easel/coordinator/intake"
+	"github.com/easelgrid/easel/internal/ident"
 )
 
-// plain is a small dialect over the Service it is given, as tests need it. Two of them share paths.
+// plain is a small dialect, as tests need it. Two of them share paths.
 type plain struct {
-	s      dialect.Service
+	s      *intake.Service
 	name   string
 	prefix string
 }
 
-func plainDialect(name, prefix string) func(dialect.Service) dialect.Dialect {
-	return func(s dialect.Service) dialect.Dialect { return &plain{s, name, prefix} }
+// Plain is a small dialect with that name behind a prefix.
+func Plain(name, prefix string) httpapi.Vendor {
+	return httpapi.Vendor{Name: name, New: func(s *intake.Service) dialect.Dialect { return &plain{s, name, prefix} }}
 }
 
-// withVendors mounts two dialects: one at the root, one behind a prefix with the same paths.
-func withVendors(c *Config) {
-	c.vendors = []func(dialect.Service) dialect.Dialect{plainDialect("first", ""), plainDialect("second", "/second")}
+// Plains mounts two dialects: "first" at the root, "second" behind /second with the same paths.
+func Plains(c *coordinator.Config) {
+	c.Vendors = []httpapi.Vendor{Plain("first", ""), Plain("second", "/second")}
 }
 
 func (p *plain) Name() string             { return p.name }
@@ -42,20 +47,17 @@ func (p *plain) Routes() []dialect.Route {
 		{Method: "GET", Path: "/v1/models", Prefix: p.prefix, Handle: p.models},
 		{Method: "GET", Path: "/v1/models/{id...}", Prefix: p.prefix, Handle: p.model},
 		{Method: "POST", Path: "/v1/fetch", Prefix: p.prefix, Handle: p.fetch},
+		{Method: "POST", Path: "/v1/keep", Prefix: p.prefix, Handle: p.keep},
 		{Method: "POST", Path: "/v1/break", Prefix: p.prefix, Handle: func(http.ResponseWriter, *http.Request) { panic("broken") }},
 	}
 }
 
 func (p *plain) Fail(w http.ResponseWriter, _ *http.Request, err error) {
 	e := api.AsError(err, api.CodeInternal)
-	status, ok := statuses[e.Code]
-	if !ok {
-		status = 500
-	}
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", fmt.Sprint(e.RetryAfter))
 	}
-	w.WriteHeader(status)
+	w.WriteHeader(dialect.Status(e.Code))
 	fmt.Fprintf(w, "%s says %s: %s", p.name, e.Code, e.Message)
 }
 
@@ -68,7 +70,7 @@ type plainRequest struct {
 }
 
 func (p *plain) submit(r *http.Request) (api.Job, error) {
-	who, err := p.s.Caller(r.Context(), bearer(r))
+	who, err := p.s.Caller(r.Context(), dialect.Key(r))
 	if err != nil {
 		return api.Job{}, err
 	}
@@ -97,10 +99,11 @@ func (p *plain) begin(w http.ResponseWriter, r *http.Request) {
 	for i := range job.Spec.N {
 		links = append(links, p.s.URL(r, job, i))
 	}
-	writeJSON(w, 200, plainReply{Job: job, Links: links})
+	dialect.WriteJSON(w, 200, Reply{Job: job, Links: links})
 }
 
-type plainReply struct {
+// A Reply is that of a plain dialect.
+type Reply struct {
 	Job    api.Job
 	Links  []string
 	Events string   // the first letter of each event's kind
@@ -133,7 +136,7 @@ func (p *plain) make(w http.ResponseWriter, r *http.Request) {
 		p.Fail(w, r, err)
 		return
 	}
-	reply := plainReply{Job: job, Events: seen.String()}
+	reply := Reply{Job: job, Events: seen.String()}
 	for i := range job.Images {
 		file, image, err := p.s.Open(r.Context(), job.ID, i)
 		if err != nil {
@@ -142,17 +145,17 @@ func (p *plain) make(w http.ResponseWriter, r *http.Request) {
 		}
 		body, _ := io.ReadAll(file)
 		file.Close()
-		if hashHex(body) != image.SHA256 {
+		if ident.Digest(body) != image.SHA256 {
 			panic("the file is another")
 		}
 		reply.Files = append(reply.Files, base64.StdEncoding.EncodeToString(body))
 		reply.Links = append(reply.Links, p.s.URL(r, job, i))
 	}
-	writeJSON(w, 200, reply)
+	dialect.WriteJSON(w, 200, reply)
 }
 
 func (p *plain) show(w http.ResponseWriter, r *http.Request) {
-	who, err := p.s.Caller(r.Context(), bearer(r))
+	who, err := p.s.Caller(r.Context(), dialect.Key(r))
 	if err != nil {
 		p.Fail(w, r, err)
 		return
@@ -162,11 +165,11 @@ func (p *plain) show(w http.ResponseWriter, r *http.Request) {
 		p.Fail(w, r, err)
 		return
 	}
-	writeJSON(w, 200, plainReply{Job: job})
+	dialect.WriteJSON(w, 200, Reply{Job: job})
 }
 
 func (p *plain) cancel(w http.ResponseWriter, r *http.Request) {
-	who, err := p.s.Caller(r.Context(), bearer(r))
+	who, err := p.s.Caller(r.Context(), dialect.Key(r))
 	if err == nil {
 		err = p.s.Cancel(r.Context(), who, r.PathValue("id"))
 	}
@@ -174,11 +177,11 @@ func (p *plain) cancel(w http.ResponseWriter, r *http.Request) {
 		p.Fail(w, r, err)
 		return
 	}
-	writeJSON(w, 200, map[string]bool{"ok": true})
+	dialect.WriteJSON(w, 200, map[string]bool{"ok": true})
 }
 
 func (p *plain) clear(w http.ResponseWriter, r *http.Request) {
-	who, err := p.s.Caller(r.Context(), bearer(r))
+	who, err := p.s.Caller(r.Context(), dialect.Key(r))
 	n := 0
 	if err == nil {
 		n, err = p.s.CancelQueued(r.Context(), who)
@@ -187,7 +190,7 @@ func (p *plain) clear(w http.ResponseWriter, r *http.Request) {
 		p.Fail(w, r, err)
 		return
 	}
-	writeJSON(w, 200, n)
+	dialect.WriteJSON(w, 200, n)
 }
 
 func (p *plain) fetch(w http.ResponseWriter, r *http.Request) {
@@ -200,8 +203,23 @@ func (p *plain) fetch(w http.ResponseWriter, r *http.Request) {
 	w.Write(picture)
 }
 
+// keep answers with the address of the picture that is the request's body.
+func (p *plain) keep(w http.ResponseWriter, r *http.Request) {
+	picture, _ := io.ReadAll(r.Body)
+	who, err := p.s.Caller(r.Context(), dialect.Key(r))
+	var address string
+	if err == nil {
+		address, err = p.s.Keep(r.Context(), r, who, picture)
+	}
+	if err != nil {
+		p.Fail(w, r, err)
+		return
+	}
+	io.WriteString(w, address)
+}
+
 func (p *plain) models(w http.ResponseWriter, r *http.Request) {
-	writeJSON(w, 200, p.s.Models(r.Context(), p.name))
+	dialect.WriteJSON(w, 200, p.s.Models(r.Context(), p.name))
 }
 
 func (p *plain) model(w http.ResponseWriter, r *http.Request) {
@@ -210,5 +228,5 @@ func (p *plain) model(w http.ResponseWriter, r *http.Request) {
 		p.Fail(w, r, err)
 		return
 	}
-	writeJSON(w, 200, m)
+	dialect.WriteJSON(w, 200, m)
 }

@@ -1,104 +1,106 @@
-package coordinator
+package coordtest
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
-	"image"
-	"image/png"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator/artifact/artifacttest"
+	"github.com/easelgrid/easel/coordinator/fleet"
+	"github.com/easelgrid/easel/internal/ident"
+	"github.com/easelgrid/easel/internal/pin"
 	"github.com/gorilla/websocket"
 )
 
-// A scripted node: a real websocket client that signs, answers and uploads as the test says.
-type scripted struct {
+// A Node is a scripted one: a real websocket client that signs, answers and uploads as the test wants.
+type Node struct {
 	t    *testing.T
-	w    *world
-	key  ed25519.PrivateKey
-	id   string
-	conn *websocket.Conn
-	// what registration says
-	runtimes []api.Runtime
-	slots    int
-	held     []api.Attempt
-	draining bool
-	welcome  api.Registered
+	w    *World
+	Key  ed25519.PrivateKey
+	ID   string
+	Conn *websocket.Conn
+	// What it registers with.
+	Runtimes []api.Runtime
+	Slots    int
+	Held     []api.Attempt
+	Draining bool
+	Welcome  api.Registered
 	aside    []api.CoordinatorMessage // read while another was awaited
 }
 
-// newNode makes a node with a new key; join connects it.
-func (w *world) newNode() *scripted {
+// NewNode makes a node with a new key; join connects it.
+func (w *World) NewNode() *Node {
 	public, private, _ := ed25519.GenerateKey(nil)
-	return &scripted{t: w.t, w: w, key: private, id: nodeID(public), runtimes: []api.Runtime{testRuntime}, slots: 1}
+	return &Node{t: w.t, w: w, Key: private, ID: fleet.NodeID(public), Runtimes: []api.Runtime{Runtime}, Slots: 1}
 }
 
-// node makes a node and joins it with a new token.
-func (w *world) node() *scripted {
+// Node makes a node and joins it with a new token.
+func (w *World) Node() *Node {
 	w.t.Helper()
-	n := w.newNode()
-	token := decoded[struct{ Token string }](w.t, w.call("POST", "/easel/v1/tokens", "")).Token
-	if err := n.join(token); err != nil {
+	n := w.NewNode()
+	token := Decoded[struct{ Token string }](w.t, w.Call("POST", "/easel/v1/tokens", "")).Token
+	if err := n.Join(token); err != nil {
 		w.t.Fatal(err)
 	}
 	return n
 }
 
-// dial opens a websocket and returns the challenge's nonce.
-func (n *scripted) dial() []byte {
+// Dial opens a websocket and returns the challenge's nonce.
+func (n *Node) Dial() []byte {
 	n.t.Helper()
 	dialer := websocket.Dialer{Subprotocols: []string{api.NodeSubprotocol}}
-	if n.w.where.Fingerprint != "" {
-		dialer.TLSClientConfig = pinned(n.w.where.Fingerprint).TLSClientConfig
+	if n.w.Where.Fingerprint != "" {
+		dialer.TLSClientConfig = pin.TLS(n.w.Where.Fingerprint)
 	}
-	conn, _, err := dialer.Dial("ws"+strings.TrimPrefix(n.w.where.URL, "http")+api.NodePath, nil)
+	conn, _, err := dialer.Dial("ws"+strings.TrimPrefix(n.w.Where.URL, "http")+api.NodePath, nil)
 	if err != nil {
 		n.t.Fatal(err)
 	}
 	n.t.Cleanup(func() { conn.Close() })
-	n.conn, n.aside = conn, nil
-	m := n.next()
+	n.Conn, n.aside = conn, nil
+	m := n.Next()
 	if m.Challenge == nil {
 		n.t.Fatalf("first message: %+v", m)
 	}
 	return m.Challenge.Nonce
 }
 
-// join connects and registers. A refusal is its error.
-func (n *scripted) join(token string) error {
+// Join connects and registers. A refusal is its error.
+func (n *Node) Join(token string) error {
 	n.t.Helper()
-	nonce := n.dial()
-	n.say(api.NodeMessage{Register: &api.Register{
-		Protocol: api.ProtocolVersion, Version: "test", PublicKey: n.key.Public().(ed25519.PublicKey),
-		Signature: ed25519.Sign(n.key, api.ChallengeBytes(nonce)), JoinToken: token,
-		Runtimes: n.runtimes, Slots: n.slots, Held: n.held, Draining: n.draining,
+	nonce := n.Dial()
+	n.Send(api.NodeMessage{Register: &api.Register{
+		Protocol: api.ProtocolVersion, Version: "test", PublicKey: n.Key.Public().(ed25519.PublicKey),
+		Signature: ed25519.Sign(n.Key, api.ChallengeBytes(nonce)), JoinToken: token,
+		Runtimes: n.Runtimes, Slots: n.Slots, Held: n.Held, Draining: n.Draining,
 	}})
-	m := n.next()
+	m := n.Next()
 	if m.Refused != nil {
 		return m.Refused
 	}
 	if m.Registered == nil {
 		n.t.Fatalf("after register: %+v", m)
 	}
-	n.welcome = *m.Registered
+	n.Welcome = *m.Registered
 	return nil
 }
 
-func (n *scripted) say(m api.NodeMessage) {
+// Send sends a message.
+func (n *Node) Send(m api.NodeMessage) {
 	n.t.Helper()
-	if err := n.conn.WriteJSON(m); err != nil {
+	if err := n.Conn.WriteJSON(m); err != nil {
 		n.t.Fatal(err)
 	}
 }
 
-// next reads the next message; the deadline only keeps a broken test from hanging.
-func (n *scripted) next() api.CoordinatorMessage {
+// Next reads the next message; the deadline only keeps a broken test from hanging.
+func (n *Node) Next() api.CoordinatorMessage {
 	n.t.Helper()
 	if len(n.aside) > 0 {
 		m := n.aside[0]
@@ -108,9 +110,9 @@ func (n *scripted) next() api.CoordinatorMessage {
 	return n.read()
 }
 
-// await returns the next message that is as wanted. An end that was recorded frees a slot at once, so
-// the next assignment may come before the word that the last one is settled.
-func (n *scripted) await(wanted func(api.CoordinatorMessage) bool) api.CoordinatorMessage {
+// Await returns the next message that is as wanted. An end that was recorded frees a slot at once, so
+// the next assignment may come before the notice that the last one is settled.
+func (n *Node) Await(wanted func(api.CoordinatorMessage) bool) api.CoordinatorMessage {
 	n.t.Helper()
 	for i, m := range n.aside {
 		if wanted(m) {
@@ -127,105 +129,105 @@ func (n *scripted) await(wanted func(api.CoordinatorMessage) bool) api.Coordinat
 	}
 }
 
-func (n *scripted) read() api.CoordinatorMessage {
+func (n *Node) read() api.CoordinatorMessage {
 	n.t.Helper()
-	n.conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+	n.Conn.SetReadDeadline(time.Now().Add(30 * time.Second))
 	var m api.CoordinatorMessage
-	if err := n.conn.ReadJSON(&m); err != nil {
-		n.t.Fatalf("node %s: %v", n.id, err)
+	if err := n.Conn.ReadJSON(&m); err != nil {
+		n.t.Fatalf("node %s: %v", n.ID, err)
 	}
 	return m
 }
 
-// closed reads until the session ends and returns the close frame.
-func (n *scripted) closed() *websocket.CloseError {
+// Closed reads until the session ends and returns the close frame.
+func (n *Node) Closed() *websocket.CloseError {
 	n.t.Helper()
-	n.conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+	n.Conn.SetReadDeadline(time.Now().Add(30 * time.Second))
 	for {
-		if _, _, err := n.conn.ReadMessage(); err != nil {
+		if _, _, err := n.Conn.ReadMessage(); err != nil {
 			if closed, ok := err.(*websocket.CloseError); ok {
 				return closed
 			}
-			n.t.Fatalf("node %s: %v", n.id, err)
+			n.t.Fatalf("node %s: %v", n.ID, err)
 		}
 	}
 }
 
-// assigned waits for an assignment and accepts it.
-func (n *scripted) assigned() api.Assign {
+// Assigned waits for an assignment and accepts it.
+func (n *Node) Assigned() api.Assign {
 	n.t.Helper()
-	a := n.offered()
-	n.say(api.NodeMessage{Accept: &api.Accept{Attempt: a.Attempt}})
+	a := n.Offered()
+	n.Send(api.NodeMessage{Accept: &api.Accept{Attempt: a.Attempt}})
 	return a
 }
 
-// offered waits for an assignment.
-func (n *scripted) offered() api.Assign {
+// Offered waits for an assignment.
+func (n *Node) Offered() api.Assign {
 	n.t.Helper()
-	return *n.await(func(m api.CoordinatorMessage) bool { return m.Assign != nil }).Assign
+	return *n.Await(func(m api.CoordinatorMessage) bool { return m.Assign != nil }).Assign
 }
 
-func (n *scripted) settled(a api.Attempt) {
+// Settled waits until the node is notified that it may delete the attempt.
+func (n *Node) Settled(a api.Attempt) {
 	n.t.Helper()
-	n.await(func(m api.CoordinatorMessage) bool { return m.Settled != nil && m.Settled.Attempt == a })
+	n.Await(func(m api.CoordinatorMessage) bool { return m.Settled != nil && m.Settled.Attempt == a })
 }
 
-func (n *scripted) beat(held ...api.Attempt) api.Beat {
+// Beat sends a heartbeat and returns the answer.
+func (n *Node) Beat(held ...api.Attempt) api.Beat {
 	n.t.Helper()
-	n.say(api.NodeMessage{Heartbeat: &api.Heartbeat{Sequence: 7, Held: held}})
-	return *n.await(func(m api.CoordinatorMessage) bool { return m.Beat != nil && m.Beat.Sequence == 7 }).Beat
+	n.Send(api.NodeMessage{Heartbeat: &api.Heartbeat{Sequence: 7, Held: held}})
+	return *n.Await(func(m api.CoordinatorMessage) bool { return m.Beat != nil && m.Beat.Sequence == 7 }).Beat
 }
 
-func (n *scripted) progress(a api.Attempt, step int) {
+// Progress reports a step of 20.
+func (n *Node) Progress(a api.Attempt, step int) {
 	n.t.Helper()
-	n.say(api.NodeMessage{Progress: &api.Progressed{Attempt: a, Progress: api.Progress{Phase: api.PhaseSampling, Step: step, Steps: 20}}})
+	n.Send(api.NodeMessage{Progress: &api.Progressed{Attempt: a, Progress: api.Progress{Phase: api.PhaseSampling, Step: step, Steps: 20}}})
 }
 
-func (n *scripted) fail(a api.Attempt, code api.Code) {
+// Fail reports the end of an attempt without a result.
+func (n *Node) Fail(a api.Attempt, code api.Code) {
 	n.t.Helper()
-	n.say(api.NodeMessage{Failed: &api.Failed{Attempt: a, Error: api.Error{Code: code, Message: "said by " + n.id}}})
+	n.Send(api.NodeMessage{Failed: &api.Failed{Attempt: a, Error: api.Error{Code: code, Message: "reported by " + n.ID}}})
 }
 
-// picture is a PNG that differs by seed.
-func picture(seed int64) []byte {
-	var b bytes.Buffer
-	img := image.NewGray(image.Rect(0, 0, 8, 8))
-	img.Pix[0], img.Pix[1] = byte(seed), byte(seed>>8)
-	png.Encode(&b, img)
-	return b.Bytes()
-}
+// Picture is a PNG that differs by seed.
+func Picture(seed int64) []byte { return artifacttest.Picture(seed) }
 
-func digestHeader(body []byte) string {
+// DigestHeader is a Content-Digest.
+func DigestHeader(body []byte) string {
 	sum := sha256.Sum256(body)
 	return "sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"
 }
 
-func (n *scripted) put(a api.Assign, index int, body []byte) answer {
+// Put uploads an image.
+func (n *Node) Put(a api.Assign, index int, body []byte) Answer {
 	n.t.Helper()
 	path := strings.ReplaceAll(a.Upload, "{index}", fmt.Sprint(index))
-	return n.w.call("PUT", path, string(body), "Authorization", "Bearer "+a.Ticket, "Content-Digest", digestHeader(body))
+	return n.w.Call("PUT", path, string(body), "Authorization", "Bearer "+a.Ticket, "Content-Digest", DigestHeader(body))
 }
 
-// done uploads every image and says so with a signed receipt, which edit may spoil.
-func (n *scripted) done(a api.Assign, edit ...func(*api.Receipt)) {
+// Done uploads every image and reports it with a signed receipt, which edit may spoil.
+func (n *Node) Done(a api.Assign, edit ...func(*api.Receipt)) {
 	n.t.Helper()
 	r := api.Receipt{
-		Attempt: a.Attempt, NodeID: n.id, Runtime: a.Runtime, Model: a.Spec.Model, Scheduler: a.Spec.Scheduler,
+		Attempt: a.Attempt, NodeID: n.ID, Runtime: a.Runtime, Model: a.Spec.Model, Scheduler: a.Spec.Scheduler,
 		Steps: a.Spec.Steps, Width: a.Spec.Width, Height: a.Spec.Height, FinishedAt: time.Now().UTC(),
 	}
 	for i := range a.Spec.N {
-		body := picture(a.Spec.Seed + int64(i))
-		if answer := n.put(a, i, body); answer.status != http.StatusNoContent {
-			n.t.Fatalf("put: %d %s", answer.status, answer.body)
+		body := Picture(a.Spec.Seed + int64(i))
+		if answer := n.Put(a, i, body); answer.Status != http.StatusNoContent {
+			n.t.Fatalf("put: %d %s", answer.Status, answer.Body)
 		}
 		r.Seeds = append(r.Seeds, a.Spec.Seed+int64(i))
-		r.ImageDigests = append(r.ImageDigests, hashHex(body))
+		r.ImageDigests = append(r.ImageDigests, ident.Digest(body))
 	}
 	for _, e := range edit {
 		e(&r)
 	}
-	if err := r.Sign(n.key); err != nil {
+	if err := r.Sign(n.Key); err != nil {
 		n.t.Fatal(err)
 	}
-	n.say(api.NodeMessage{Done: &api.Done{Attempt: a.Attempt, Receipt: r}})
+	n.Send(api.NodeMessage{Done: &api.Done{Attempt: a.Attempt, Receipt: r}})
 }

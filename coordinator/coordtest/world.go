@@ -1,4 +1,6 @@
-package coordinator
+// Package coordtest runs a whole coordinator for tests of its rooms: its own JetStream, HTTP server and
+// websockets, a scripted node, and a plain dialect. Nothing of it is replaced by a stand-in.
+package coordtest
 
 import (
 	"bytes"
@@ -14,19 +16,24 @@ import (
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/coordinator"
+	"github.com/easelgrid/easel/coordinator/account"
+	"github.com/easelgrid/easel/coordinator/datadir"
 )
 
-// A world is a coordinator that really runs: its own JetStream, HTTP server and websockets.
-type world struct {
+// A World is a coordinator that really runs.
+type World struct {
 	t     *testing.T
-	dir   string
-	where Listening
-	key   string
-	token string
-	stop  func() error
+	Dir   string                // its data directory
+	Where coordinator.Listening // of the current start
+	Key   string                // the admin's
+	Token string                // the first join token
+	Stop  func() error          // and wait for its end; may be called twice
+	Log   Lines                 // of all starts, unless Config.Log was changed
 }
 
-var testRuntime = api.Runtime{
+// Runtime is what scripted nodes have and what the coordinator knows from the start.
+var Runtime = api.Runtime{
 	Name: "test", Version: "1", Schedulers: []string{"DDIMScheduler", "EulerDiscreteScheduler"},
 	Features: []string{"txt2img", "img2img", "lora"}, MaxPixels: 1 << 20, SizeStep: 8,
 	Models: []api.Model{{
@@ -35,32 +42,33 @@ var testRuntime = api.Runtime{
 	}},
 }
 
-// newWorld starts a coordinator on a fresh directory. Times are long, so that nothing ends by itself
+// New starts a coordinator on a fresh directory. Times are long, so that nothing ends by itself
 // in a test that does not ask for it.
-func newWorld(t *testing.T, edit ...func(*Config)) *world {
+func New(t *testing.T, edit ...func(*coordinator.Config)) *World {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir()}
-	w.start(edit...)
-	w.key, w.token = w.read(adminKeyFile), w.read(joinTokenFile)
+	w := &World{t: t, Dir: t.TempDir()}
+	w.Start(edit...)
+	w.Key, w.Token = w.Read(datadir.AdminKey), w.Read(datadir.JoinToken)
 	return w
 }
 
-func (w *world) start(edit ...func(*Config)) {
+// Start starts the coordinator again on the same directory, after Stop.
+func (w *World) Start(edit ...func(*coordinator.Config)) {
 	w.t.Helper()
-	ready, ended := make(chan Listening, 1), make(chan error, 1)
-	config := Config{
-		Data: w.dir, Listen: "127.0.0.1:0", Version: "test", Models: []api.Runtime{testRuntime},
+	ready, ended := make(chan coordinator.Listening, 1), make(chan error, 1)
+	config := coordinator.Config{
+		Data: w.Dir, Listen: "127.0.0.1:0", Version: "test", Models: []api.Runtime{Runtime},
 		Heartbeat: time.Second, Lease: time.Minute, AcceptTimeout: time.Minute,
-		Log:   slog.New(slog.NewTextHandler(testLog{w.t}, nil)),
-		Ready: func(l Listening) { ready <- l },
+		Log:   slog.New(slog.NewTextHandler(testLog{w.t, &w.Log}, nil)),
+		Ready: func(l coordinator.Listening) { ready <- l },
 	}
 	for _, e := range edit {
 		e(&config)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	go func() { ended <- Run(ctx, config) }()
+	go func() { ended <- coordinator.Run(ctx, config) }()
 	stopped := false
-	w.stop = func() error {
+	w.Stop = func() error {
 		if stopped {
 			return nil
 		}
@@ -68,9 +76,9 @@ func (w *world) start(edit ...func(*Config)) {
 		cancel()
 		return <-ended
 	}
-	w.t.Cleanup(func() { w.stop() })
+	w.t.Cleanup(func() { w.Stop() })
 	select {
-	case w.where = <-ready:
+	case w.Where = <-ready:
 	case err := <-ended:
 		stopped = true
 		w.t.Fatalf("coordinator ended: %v", err)
@@ -79,12 +87,16 @@ func (w *world) start(edit ...func(*Config)) {
 
 // testLog shows the coordinator's log with the test. An error in it is one of the test, and so is a
 // prompt or a secret.
-type testLog struct{ t *testing.T }
+type testLog struct {
+	t     *testing.T
+	lines *Lines
+}
 
 func (l testLog) Write(b []byte) (int, error) {
+	_, _ = l.lines.Write(b)
 	text := strings.TrimSpace(string(b))
 	l.t.Log(text)
-	for _, bad := range []string{"level=ERROR", "circle", adminKeyPrefix, joinTokenPrefix} {
+	for _, bad := range []string{"level=ERROR", "circle", account.AdminKeyPrefix, "easel-join-1"} {
 		if strings.Contains(text, bad) {
 			l.t.Errorf("%q is in the log", bad)
 		}
@@ -92,53 +104,56 @@ func (l testLog) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (w *world) read(name string) string {
+// Read returns the text of a file of the data directory.
+func (w *World) Read(name string) string {
 	w.t.Helper()
-	body, err := os.ReadFile(filepath.Join(w.dir, name))
+	body, err := os.ReadFile(filepath.Join(w.Dir, name))
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return strings.TrimSpace(string(body))
 }
 
-// An answer is a response read to its end.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
+// An Answer is a response read to its end.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
 }
 
-func (a answer) code() api.Code {
+// Code is that of the error in the answer, "" for none.
+func (a Answer) Code() api.Code {
 	var reply struct {
 		Error *api.Error `json:"error"`
 	}
-	if json.Unmarshal(a.body, &reply) != nil || reply.Error == nil {
+	if json.Unmarshal(a.Body, &reply) != nil || reply.Error == nil {
 		return ""
 	}
 	return reply.Error.Code
 }
 
-func decoded[T any](t *testing.T, a answer) T {
+// Decoded is the answer's JSON.
+func Decoded[T any](t *testing.T, a Answer) T {
 	t.Helper()
 	var v T
-	if err := json.Unmarshal(a.body, &v); err != nil {
-		t.Fatalf("status %d: %v in %s", a.status, err, a.body)
+	if err := json.Unmarshal(a.Body, &v); err != nil {
+		t.Fatalf("status %d: %v in %s", a.Status, err, a.Body)
 	}
 	return v
 }
 
-// call sends a request with the admin key; header pairs replace or add to that.
-func (w *world) call(method, path, body string, header ...string) answer {
+// Call sends a request with the admin key; header pairs replace or add to that.
+func (w *World) Call(method, path, body string, header ...string) Answer {
 	w.t.Helper()
 	target := path
 	if !strings.HasPrefix(path, "http") {
-		target = w.where.URL + path
+		target = w.Where.URL + path
 	}
 	r, err := http.NewRequestWithContext(w.t.Context(), method, target, strings.NewReader(body))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	r.Header.Set("Authorization", "Bearer "+w.key)
+	r.Header.Set("Authorization", "Bearer "+w.Key)
 	for i := 0; i+1 < len(header); i += 2 {
 		if header[i+1] == "" {
 			r.Header.Del(header[i])
@@ -155,34 +170,36 @@ func (w *world) call(method, path, body string, header ...string) answer {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return answer{response.StatusCode, response.Header, read}
+	return Answer{response.StatusCode, response.Header, read}
 }
 
-func (w *world) submit(body string) api.Job {
+// Submit makes a job of a native request.
+func (w *World) Submit(body string) api.Job {
 	w.t.Helper()
-	a := w.call("POST", "/easel/v1/jobs", body)
-	if a.status != http.StatusAccepted {
-		w.t.Fatalf("submit: %d %s", a.status, a.body)
+	a := w.Call("POST", "/easel/v1/jobs", body)
+	if a.Status != http.StatusAccepted {
+		w.t.Fatalf("submit: %d %s", a.Status, a.Body)
 	}
-	return decoded[api.Job](w.t, a)
+	return Decoded[api.Job](w.t, a)
 }
 
-func (w *world) job(id string) api.Job {
+// Job is a job as it is now.
+func (w *World) Job(id string) api.Job {
 	w.t.Helper()
-	return decoded[api.Job](w.t, w.call("GET", "/easel/v1/jobs/"+id, ""))
+	return Decoded[api.Job](w.t, w.Call("GET", "/easel/v1/jobs/"+id, ""))
 }
 
-// A sentEvent is one server-sent event as it came.
-type sentEvent struct{ id, name, data string }
+// An Event is one server-sent event as it came.
+type Event struct{ ID, Name, Data string }
 
-// follow opens a job's stream and returns its events; the channel closes with the stream.
-func (w *world) follow(id string) <-chan sentEvent {
+// Follow opens a job's stream and returns its events; the channel closes with the stream.
+func (w *World) Follow(id string) <-chan Event {
 	w.t.Helper()
-	r, err := http.NewRequestWithContext(w.t.Context(), "GET", w.where.URL+"/easel/v1/jobs/"+id+"/events", nil)
+	r, err := http.NewRequestWithContext(w.t.Context(), "GET", w.Where.URL+"/easel/v1/jobs/"+id+"/events", nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	r.Header.Set("Authorization", "Bearer "+w.key)
+	r.Header.Set("Authorization", "Bearer "+w.Key)
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		w.t.Fatal(err)
@@ -190,7 +207,7 @@ func (w *world) follow(id string) <-chan sentEvent {
 	if response.StatusCode != http.StatusOK {
 		w.t.Fatalf("events: %d", response.StatusCode)
 	}
-	out := make(chan sentEvent, 1000)
+	out := make(chan Event, 1000)
 	go func() {
 		defer close(out)
 		defer response.Body.Close()
@@ -215,30 +232,30 @@ func (w *world) follow(id string) <-chan sentEvent {
 	return out
 }
 
-func parseEvent(text string) (e sentEvent) {
+func parseEvent(text string) (e Event) {
 	for line := range strings.SplitSeq(text, "\n") {
 		name, value, _ := strings.Cut(line, ": ")
 		switch name {
 		case "id":
-			e.id = value
+			e.ID = value
 		case "event":
-			e.name = value
+			e.Name = value
 		case "data":
-			e.data = value
+			e.Data = value
 		}
 	}
 	return e
 }
 
-// reach waits, by the job's own stream, until the job is as wanted.
-func (w *world) reach(id string, as func(api.Job) bool) api.Job {
+// Reach waits, by the job's own stream, until the job is as wanted.
+func (w *World) Reach(id string, as func(api.Job) bool) api.Job {
 	w.t.Helper()
 	var job api.Job
-	for e := range w.follow(id) {
-		if e.name != "job" {
+	for e := range w.Follow(id) {
+		if e.Name != "job" {
 			continue
 		}
-		job = decoded[api.Job](w.t, answer{body: []byte(e.data)})
+		job = Decoded[api.Job](w.t, Answer{Body: []byte(e.Data)})
 		if as(job) {
 			return job
 		}
@@ -247,6 +264,7 @@ func (w *world) reach(id string, as func(api.Job) bool) api.Job {
 	return job
 }
 
-func in(state api.State) func(api.Job) bool {
+// In is for Reach.
+func In(state api.State) func(api.Job) bool {
 	return func(j api.Job) bool { return j.State == state }
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/process"
 )
 
 // Options say how to start a runtime subprocess and how patient to be with it.
@@ -51,10 +52,10 @@ type Process struct {
 	options Options
 	launch  string
 	command *exec.Cmd
-	tree    *Tree
+	tree    *process.Tree
 	in      io.WriteCloser
 	out     *lineWriter
-	words   *lastWords
+	words   *process.LastWords
 	runtime api.Runtime
 
 	job    sync.Mutex               // held while a job runs
@@ -89,7 +90,7 @@ func Start(ctx context.Context, options Options) (*Process, error) {
 	o := options.withDefaults()
 	p := &Process{options: o, launch: rand.Text(), events: make(chan Event), done: make(chan struct{})}
 	defer p.listen("")()
-	p.words = &lastWords{line: func(line string) { o.Log.Debug("runtime says", "line", line) }}
+	p.words = &process.LastWords{Line: func(line string) { o.Log.Debug("runtime says", "line", line) }}
 	if err := p.launchChild(); err != nil {
 		return nil, api.Errorf(api.CodeRuntimeCrashed, "start runtime %s: %v", o.Command[0], err)
 	}
@@ -120,7 +121,7 @@ func (p *Process) launchChild() error {
 		return err
 	}
 	command.Stdout = childOut
-	tree, err := StartTree(command)
+	tree, err := process.Start(command)
 	childOut.Close()
 	if err != nil {
 		stdout.Close()
@@ -162,7 +163,7 @@ func (p *Process) read(stdout *os.File) {
 	if err := scanner.Err(); err != nil {
 		p.Kill(api.Errorf(api.CodeRuntimeFailed, "the runtime broke the protocol: %v", err))
 	}
-	p.tree.exitSoon(p.options.CancelGrace)
+	p.tree.KillAfter(p.options.CancelGrace)
 	err := p.command.Wait()
 	p.tree.Kill() // what the child left behind
 	p.tree.Close()

@@ -1,6 +1,6 @@
 //go:build !windows
 
-package runner
+package process
 
 import (
 	"os/exec"
@@ -17,8 +17,8 @@ type Tree struct {
 	timer *time.Timer
 }
 
-// StartTree starts the command as the root of a tree.
-func StartTree(command *exec.Cmd) (*Tree, error) {
+// Start starts the command as the root of a tree.
+func Start(command *exec.Cmd) (*Tree, error) {
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := command.Start(); err != nil {
 		return nil, err
@@ -35,8 +35,8 @@ func (t *Tree) Kill() {
 	}
 }
 
-// exitSoon kills the tree unless Close is called within the time given.
-func (t *Tree) exitSoon(after time.Duration) { t.timer = time.AfterFunc(after, t.Kill) }
+// KillAfter kills the tree unless Close is called within the time given.
+func (t *Tree) KillAfter(after time.Duration) { t.timer = time.AfterFunc(after, t.Kill) }
 
 // Close releases what the tree holds; call it once the child has been waited for.
 func (t *Tree) Close() {

@@ -1,4 +1,4 @@
-package runner
+package process
 
 import (
 	"fmt"
@@ -18,8 +18,8 @@ type Tree struct {
 	timer *time.Timer
 }
 
-// StartTree starts the command as the root of a tree.
-func StartTree(command *exec.Cmd) (*Tree, error) {
+// Start starts the command as the root of a tree.
+func Start(command *exec.Cmd) (*Tree, error) {
 	job, err := windows.CreateJobObject(nil, nil)
 	if err != nil {
 		return nil, fmt.Errorf("create job object: %w", err)
@@ -66,8 +66,8 @@ func (t *Tree) Kill() {
 	}
 }
 
-// exitSoon kills the tree unless Close is called within the time given.
-func (t *Tree) exitSoon(after time.Duration) { t.timer = time.AfterFunc(after, t.Kill) }
+// KillAfter kills the tree unless Close is called within the time given.
+func (t *Tree) KillAfter(after time.Duration) { t.timer = time.AfterFunc(after, t.Kill) }
 
 // Close releases what the tree holds; call it once the child has been waited for.
 func (t *Tree) Close() {

@@ -1,4 +1,6 @@
-package runner
+// Package process owns a child process with all its descendants, and the last lines it wrote. A child is
+// started as the root of a [Tree], which is ended whole.
+package process
 
 import (
 	"bytes"
@@ -6,11 +8,12 @@ import (
 	"sync"
 )
 
-// lastWords passes a child's stderr on line by line and remembers the end of it, so that
+// LastWords passes a child's stderr on line by line and remembers the end of it, so that
 // "exit status 2" becomes the reason the child itself gave.
-type lastWords struct {
+type LastWords struct {
+	Line func(string) // gets every line; may be nil
+
 	mu   sync.Mutex
-	line func(string)
 	part []byte
 	kept []string
 }
@@ -21,7 +24,7 @@ const (
 )
 
 // Write implements io.Writer for exec.Cmd.Stderr.
-func (w *lastWords) Write(p []byte) (int, error) {
+func (w *LastWords) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.part = append(w.part, p...)
@@ -35,7 +38,7 @@ func (w *lastWords) Write(p []byte) (int, error) {
 	}
 }
 
-func (w *lastWords) keep(line string) {
+func (w *LastWords) keep(line string) {
 	if len(line) > keptLineBytes {
 		line = strings.ToValidUTF8(line[:keptLineBytes], "") + "..."
 	}
@@ -46,13 +49,13 @@ func (w *lastWords) keep(line string) {
 	if len(w.kept) > keptLines {
 		w.kept = w.kept[1:]
 	}
-	if w.line != nil {
-		w.line(line)
+	if w.Line != nil {
+		w.Line(line)
 	}
 }
 
 // String returns the last lines, an unfinished one included.
-func (w *lastWords) String() string {
+func (w *LastWords) String() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	all := w.kept

@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 
 	"github.com/easelgrid/easel/api"
-	"github.com/easelgrid/easel/runner/webp"
+	"github.com/easelgrid/easel/picture/webp"
 )
 
 // writePlain is the child's end of an image: the engine's pixels as a PNG file.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/picture"
 )
 
 // A Watch takes what happens during Generate. Any function may be nil. They are called from the
@@ -40,18 +41,18 @@ func (p *Process) Generate(ctx context.Context, spec api.ImageSpec, dir string, 
 	if err != nil {
 		return Made{}, fmt.Errorf("job directory: %w", err)
 	}
-	inputs, err := prepareInputs(dir, spec)
+	inputs, err := picture.Prepare(dir, spec)
 	if err != nil {
 		return Made{}, err
 	}
-	if inputs, err = finishedInputs(dir, spec, inputs); err != nil {
+	finish, err := picture.NewFinisher(dir, spec, inputs, p.Runtime())
+	if err != nil {
 		return Made{}, err
 	}
-	finish := finisher{dir: dir, spec: spec, inputs: inputs, info: p.Runtime()}
 	inner := watch.Image
 	watch.Image = nil
 	take := func(f File) error {
-		path, image, err := finish.file(f)
+		path, image, err := finish.File(f.Name, f.Image)
 		if err != nil || inner == nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"image"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/picture"
 )
 
 // A Runtime makes images. It lives in the child process and is called by [Serve] alone, one call at
@@ -26,13 +27,7 @@ type Runtime interface {
 	// soon as it is finished. It returns soon after ctx ends, within one step. It returns an
 	// *api.Error where the cause is known; the runtime stays usable after an error. What becomes of a
 	// picture once its pixels are made is not the runtime's concern: see [Process.Generate].
-	Generate(ctx context.Context, spec api.ImageSpec, inputs Inputs, sink Sink) (Made, error)
-}
-
-// Inputs are the pictures that a spec names, at exactly its width and height; nil where it names none.
-type Inputs struct {
-	Init *image.NRGBA // without transparency
-	Mask *image.Gray  // 128 and above is painted anew
+	Generate(ctx context.Context, spec api.ImageSpec, inputs picture.Inputs, sink Sink) (Made, error)
 }
 
 // A Sink takes what a Runtime produces while it works. Its functions are called from one goroutine.

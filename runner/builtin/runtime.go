@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/picture"
 	"github.com/easelgrid/easel/runner"
 	"github.com/easelgrid/easel/runner/builtin/matrix"
 )
@@ -102,7 +103,7 @@ func (r *Runtime) Load(_ context.Context, model string) error {
 }
 
 // Generate implements runner.Runtime.
-func (r *Runtime) Generate(ctx context.Context, spec api.ImageSpec, inputs runner.Inputs, sink runner.Sink) (runner.Made, error) {
+func (r *Runtime) Generate(ctx context.Context, spec api.ImageSpec, inputs picture.Inputs, sink runner.Sink) (runner.Made, error) {
 	clock := newStopwatch()
 	sink.Progress(api.Progress{Phase: api.PhaseLoading, Steps: spec.Steps})
 	if err := r.Load(ctx, spec.Model); err != nil {
@@ -144,7 +145,7 @@ func safety(spec api.ImageSpec, model api.Model) api.Safety {
 }
 
 // image makes image i of the spec.
-func (r *Runtime) image(ctx context.Context, spec api.ImageSpec, inputs runner.Inputs, i int, sink runner.Sink, clock *stopwatch) (*image.NRGBA, error) {
+func (r *Runtime) image(ctx context.Context, spec api.ImageSpec, inputs picture.Inputs, i int, sink runner.Sink, clock *stopwatch) (*image.NRGBA, error) {
 	report := func(phase api.Phase, step int) {
 		sink.Progress(api.Progress{Phase: phase, Image: i, Step: step, Steps: spec.EffectiveSteps()})
 	}

@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/picture"
 	"github.com/easelgrid/easel/runner"
 )
 
@@ -90,7 +91,7 @@ func (r *Runtime) Load(_ context.Context, model string) error {
 }
 
 // Generate implements runner.Runtime.
-func (r *Runtime) Generate(ctx context.Context, spec api.ImageSpec, inputs runner.Inputs, sink runner.Sink) (runner.Made, error) {
+func (r *Runtime) Generate(ctx context.Context, spec api.ImageSpec, inputs picture.Inputs, sink runner.Sink) (runner.Made, error) {
 	o, err := parseOrders(spec.Prompt)
 	if err != nil {
 		return runner.Made{}, err
@@ -236,7 +237,7 @@ func static(spec api.ImageSpec, seed int64) image.Image {
 }
 
 // paint draws a gradient whose colours follow from the seed, the prompt and the adapters.
-func paint(spec api.ImageSpec, inputs runner.Inputs, seed int64) image.Image {
+func paint(spec api.ImageSpec, inputs picture.Inputs, seed int64) image.Image {
 	key := fmt.Sprintf("%d %q %q %s %d %g", seed, spec.Prompt, spec.NegativePrompt, spec.Scheduler, spec.Steps, spec.GuidanceScale)
 	for _, l := range spec.LoRAs {
 		if l.Weight != 0 {

@@ -1,4 +1,6 @@
-package runner
+// Package picture prepares the pictures that come with a request for an engine, and finishes those that an engine
+// made. It knows nothing of processes: package runner puts it around them.
+package picture
 
 import (
 	"bytes"
@@ -19,9 +21,15 @@ const (
 	maskName = "mask.png"
 )
 
-// prepareInputs decodes the files of the spec's inputs, brings them to the spec's size and writes them
+// Inputs are the pictures that a spec names, at exactly its width and height; nil where it names none.
+type Inputs struct {
+	Init *image.NRGBA // without transparency
+	Mask *image.Gray  // 128 and above is painted anew
+}
+
+// Prepare decodes the files of the spec's inputs, brings them to the spec's size and writes them
 // for the child.
-func prepareInputs(dir string, spec api.ImageSpec) (Inputs, error) {
+func Prepare(dir string, spec api.ImageSpec) (Inputs, error) {
 	var inputs Inputs
 	if spec.InitImage != nil {
 		picture, err := prepareInput(dir, "init_image", *spec.InitImage, spec)
@@ -115,8 +123,8 @@ func grey(picture *image.NRGBA) *image.Gray {
 	return mask
 }
 
-// readInputs is the child's side of prepareInputs.
-func readInputs(dir string, spec api.ImageSpec) (Inputs, error) {
+// Read is the child's side of [Prepare].
+func Read(dir string, spec api.ImageSpec) (Inputs, error) {
 	var inputs Inputs
 	if spec.InitImage != nil {
 		picture, err := readPicture(dir, initName, spec)

@@ -1,4 +1,4 @@
-package runner
+package picture
 
 import (
 	"bytes"
@@ -90,7 +90,7 @@ func TestEnlargedInpaintingKeepsTheOriginalOutside(t *testing.T) {
 		Prompt: "a red disc", Width: 144, Height: 112, OutputWidth: 640, OutputHeight: 480,
 		InitImage: store(original), MaskImage: store(mask), Strength: 1, Steps: 1,
 	}
-	inner, err := prepareInputs(dir, spec)
+	inner, err := Prepare(dir, spec)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package runner
+package picture
 
 import (
 	"bytes"
@@ -49,12 +49,13 @@ func noisy(width, height int) *image.NRGBA {
 func finished(t *testing.T, spec api.ImageSpec, inputs Inputs, picture image.Image, flagged bool) ([]byte, api.Image) {
 	t.Helper()
 	spec.Width, spec.Height = picture.Bounds().Dx(), picture.Bounds().Dy()
-	f := finisher{dir: t.TempDir(), spec: spec, inputs: inputs, info: api.Runtime{Name: "test", Version: "1"}}
-	plain, err := writePlain(f.dir, Finished{Index: 3, Seed: 45, Picture: picture, Flagged: flagged})
+	f := Finisher{dir: t.TempDir(), spec: spec, inputs: inputs, info: api.Runtime{Name: "test", Version: "1"}}
+	name, plain, err := WritePlain(f.dir, 3, picture)
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, image, err := f.file(plain)
+	plain.Seed, plain.Flagged = 45, flagged
+	path, image, err := f.File(name, plain)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,25 +219,32 @@ func TestTheBackgroundGoes(t *testing.T) {
 	}
 }
 
+// file is what WritePlain returned.
+type file struct {
+	name string
+	api.Image
+}
+
 func TestBadFilesOfARuntimeAreRefused(t *testing.T) {
 	for _, test := range []struct {
 		name  string
-		spoil func(dir string, f *File)
+		spoil func(dir string, f *file)
 		says  string
 	}{
-		{"a path", func(_ string, f *File) { f.Name = "../x.png" }, "outside its directory"},
-		{"missing", func(dir string, f *File) { os.Remove(filepath.Join(dir, f.Name)) }, "cannot be read"},
-		{"another file", func(_ string, f *File) { f.SHA256 = strings.Repeat("0", 64) }, "not the file the runtime described"},
-		{"another size", func(dir string, f *File) { *f, _ = writePlain(dir, Finished{Picture: coloured(32, 32)}) }, "want a PNG file of 64 x 64"},
+		{"a path", func(_ string, f *file) { f.name = "../x.png" }, "outside its directory"},
+		{"missing", func(dir string, f *file) { os.Remove(filepath.Join(dir, f.name)) }, "cannot be read"},
+		{"another file", func(_ string, f *file) { f.SHA256 = strings.Repeat("0", 64) }, "not the file the runtime described"},
+		{"another size", func(dir string, f *file) { f.name, f.Image, _ = WritePlain(dir, 0, coloured(32, 32)) }, "want a PNG file of 64 x 64"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			f := finisher{dir: t.TempDir(), spec: api.ImageSpec{Width: 64, Height: 64}}
-			plain, err := writePlain(f.dir, Finished{Picture: coloured(64, 64)})
-			if err != nil {
+			f := Finisher{dir: t.TempDir(), spec: api.ImageSpec{Width: 64, Height: 64}}
+			var plain file
+			var err error
+			if plain.name, plain.Image, err = WritePlain(f.dir, 0, coloured(64, 64)); err != nil {
 				t.Fatal(err)
 			}
 			test.spoil(f.dir, &plain)
-			if _, _, err := f.file(plain); err == nil || !strings.Contains(err.Error(), test.says) {
+			if _, _, err := f.File(plain.name, plain.Image); err == nil || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("got %v, want %s", err, test.says)
 			}
 		})
@@ -265,11 +273,11 @@ func TestInputsReachTheChildAtTheSpecsSize(t *testing.T) {
 	half := image.NewNRGBA(image.Rect(0, 0, 64, 64)) // transparent but for its left half
 	draw.Draw(half, image.Rect(0, 0, 32, 64), image.NewUniform(color.NRGBA{255, 0, 0, 255}), image.Point{}, draw.Src)
 	spec := api.ImageSpec{Width: 128, Height: 96, InitImage: input(t, dir, half), MaskImage: input(t, dir, half)}
-	sent, err := prepareInputs(dir, spec)
+	sent, err := Prepare(dir, spec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := readInputs(dir, spec)
+	got, err := Read(dir, spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -314,7 +322,7 @@ func TestInputsAreUpright(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, size := range []image.Point{{128, 64}, {64, 96}} {
-				got, err := prepareInputs(dir, api.ImageSpec{Width: size.X, Height: size.Y, InitImage: &in})
+				got, err := Prepare(dir, api.ImageSpec{Width: size.X, Height: size.Y, InitImage: &in})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -343,7 +351,7 @@ func TestInputsThatAreNotWhatTheRequestSays(t *testing.T) {
 	_ = os.WriteFile(path, body, 0o600)
 	for name, in := range map[string]*api.Input{"another size": &other, "missing": &missing, "broken": broken} {
 		t.Run(name, func(t *testing.T) {
-			_, err := prepareInputs(dir, api.ImageSpec{Width: 64, Height: 64, InitImage: in})
+			_, err := Prepare(dir, api.ImageSpec{Width: 64, Height: 64, InitImage: in})
 			if err == nil || !strings.Contains(err.Error(), "init_image") {
 				t.Errorf("got %v", err)
 			}

@@ -1,4 +1,4 @@
-package runner
+package picture
 
 import (
 	"bytes"
@@ -16,19 +16,19 @@ import (
 	"github.com/easelgrid/easel/picture/webp"
 )
 
-// writePlain is the child's end of an image: the engine's pixels as a PNG file.
-func writePlain(dir string, f Finished) (File, error) {
+// WritePlain is the child's end of an image: the engine's pixels as a PNG file in dir, under the name it returns.
+func WritePlain(dir string, index int, picture image.Image) (name string, plain api.Image, err error) {
 	var b bytes.Buffer
-	if err := png.Encode(&b, f.Picture); err != nil {
-		return File{}, fmt.Errorf("encode png: %w", err)
+	if err := png.Encode(&b, picture); err != nil {
+		return "", api.Image{}, fmt.Errorf("encode png: %w", err)
 	}
-	name := fmt.Sprintf("image-%d.png", f.Index)
+	name = fmt.Sprintf("image-%d.png", index)
 	if err := writeWhole(filepath.Join(dir, name), b.Bytes()); err != nil {
-		return File{}, err
+		return "", api.Image{}, err
 	}
-	file := File{Name: name, Image: described(b.Bytes(), f.Picture.Bounds().Size(), api.FormatPNG)}
-	file.Index, file.Seed, file.Flagged = f.Index, f.Seed, f.Flagged
-	return file, nil
+	plain = described(b.Bytes(), picture.Bounds().Size(), api.FormatPNG)
+	plain.Index = index
+	return name, plain, nil
 }
 
 func described(body []byte, size image.Point, format api.Format) api.Image {
@@ -38,25 +38,31 @@ func described(body []byte, size image.Point, format api.Format) api.Image {
 	}
 }
 
-// finisher turns the child's plain pictures into the files that were asked for.
-type finisher struct {
+// A Finisher turns the child's plain pictures into the files that were asked for.
+type Finisher struct {
 	dir    string
 	spec   api.ImageSpec
 	inputs Inputs // of the finished size
 	info   api.Runtime
 }
 
-func (f finisher) format() api.Format { return cmp.Or(f.spec.Format, api.FormatPNG) }
+// NewFinisher finishes the pictures of a spec in dir. The inputs are those that [Prepare] returned.
+func NewFinisher(dir string, spec api.ImageSpec, inputs Inputs, info api.Runtime) (Finisher, error) {
+	inputs, err := finishedInputs(dir, spec, inputs)
+	return Finisher{dir: dir, spec: spec, inputs: inputs, info: info}, err
+}
 
-// file finishes one picture in place, or beside it where the format is another.
-func (f finisher) file(plain File) (string, api.Image, error) {
+func (f Finisher) format() api.Format { return cmp.Or(f.spec.Format, api.FormatPNG) }
+
+// File finishes one picture in place, or beside it where the format is another.
+func (f Finisher) File(name string, plain api.Image) (string, api.Image, error) {
 	fail := func(format string, args ...any) (string, api.Image, error) {
 		return "", api.Image{}, api.Errorf(api.CodeRuntimeFailed, format, args...)
 	}
-	if filepath.Base(plain.Name) != plain.Name {
-		return fail("the runtime named an image outside its directory: %s", api.Quote(plain.Name))
+	if filepath.Base(name) != name {
+		return fail("the runtime named an image outside its directory: %s", api.Quote(name))
 	}
-	source := filepath.Join(f.dir, plain.Name)
+	source := filepath.Join(f.dir, name)
 	body, err := os.ReadFile(source)
 	if err != nil {
 		return fail("image %d cannot be read: %v", plain.Index, err)
@@ -84,7 +90,7 @@ func (f finisher) file(plain File) (string, api.Image, error) {
 }
 
 // encode returns the finished file. A picture that stays as the engine made it keeps its encoding.
-func (f finisher) encode(plain File, body []byte) ([]byte, error) {
+func (f Finisher) encode(plain api.Image, body []byte) ([]byte, error) {
 	said := parameters(f.spec, plain.Index, f.info)
 	act := plain.Flagged && f.spec.SafetyCheck
 	width, height := f.spec.FinishedSize()

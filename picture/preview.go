@@ -1,4 +1,4 @@
-package runner
+package picture
 
 import (
 	"bytes"
@@ -14,8 +14,8 @@ import (
 // previewSide is the longer side of a preview in pixels, at most.
 const previewSide = 256
 
-// previewJPEG shrinks a picture to previewSide and encodes it, smaller still if it will not fit.
-func previewJPEG(picture image.Image) ([]byte, error) {
+// Preview shrinks a picture to previewSide and encodes it, smaller still if it will not fit.
+func Preview(picture image.Image) ([]byte, error) {
 	for side := previewSide; side >= 32; side /= 2 {
 		small := shrink(picture, side)
 		var buffer bytes.Buffer

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/model"
 	"github.com/easelgrid/easel/picture"
 	"github.com/easelgrid/easel/runner"
 	"github.com/easelgrid/easel/runner/builtin/matrix"
@@ -35,7 +36,7 @@ const maxPixels = 512 * 512
 type Runtime struct {
 	info     api.Runtime
 	library  []entry
-	vaes     []vaeDir
+	vaes     []model.VAE
 	loaded   string // name of the model in memory
 	pipeline *Pipeline
 	loras    map[string]*LoRA // opened so far, by digest
@@ -57,7 +58,7 @@ func New(o Options) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	vaes, err := findVAEs(o.VAEDirs)
+	vaes, err := model.FindVAEs(o.VAEDirs)
 	if err != nil {
 		return nil, err
 	}
@@ -182,13 +183,13 @@ func (r *Runtime) useVAE(spec api.ImageSpec) (string, error) {
 		r.vae = ""
 		return "", r.pipeline.UseVAE(nil)
 	}
-	i := slices.IndexFunc(r.vaes, func(v vaeDir) bool { return v.Name == spec.VAE })
+	i := slices.IndexFunc(r.vaes, func(v model.VAE) bool { return v.Name == spec.VAE })
 	if i < 0 {
 		return "", r.info.Check(spec)
 	}
 	v := r.vaes[i]
 	if r.vae != v.Digest {
-		if err := r.pipeline.UseVAE(v.files); err != nil {
+		if err := r.pipeline.UseVAE(v.Files); err != nil {
 			if errors.Is(err, errUnfit) { // no other node can help
 				return "", api.Errorf(api.CodeInvalidRequest, "vae: got %s, %v", v.Name, err)
 			}
@@ -205,7 +206,7 @@ func (r *Runtime) adapt(spec api.ImageSpec) (map[string]string, error) {
 	digests, used := map[string]string{}, map[string]bool{}
 	var weighted []WeightedLoRA
 	for i, l := range spec.LoRAs {
-		at := slices.IndexFunc(e.loras, func(f loraFile) bool { return f.Name == l.Name })
+		at := slices.IndexFunc(e.loras, func(f model.LoRA) bool { return f.Name == l.Name })
 		if at < 0 {
 			return nil, r.info.Check(spec)
 		}
@@ -226,11 +227,11 @@ func (r *Runtime) adapt(spec api.ImageSpec) (map[string]string, error) {
 	return digests, nil
 }
 
-func (r *Runtime) open(f loraFile) (*LoRA, error) {
+func (r *Runtime) open(f model.LoRA) (*LoRA, error) {
 	if l, ok := r.loras[f.Digest]; ok {
 		return l, nil
 	}
-	l, err := OpenLoRA(f.files, f.path)
+	l, err := OpenLoRA(f.Files, f.Path)
 	if err == nil {
 		r.loras[f.Digest] = l
 	}

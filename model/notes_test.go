@@ -1,4 +1,4 @@
-package builtin
+package model
 
 import (
 	"testing"
@@ -24,7 +24,7 @@ func TestNotesOfAModelComeBeforeWhatItsFilesSay(t *testing.T) {
 				files["easel.json"] = &fstest.MapFile{Data: []byte(c.notes)}
 			}
 			m := api.Model{Width: 128, Height: 128, Steps: 20, GuidanceScale: 5, Scheduler: "DDIMScheduler"}
-			err := describe(files, &m)
+			err := Describe(files, &m)
 			if (err != nil) != c.wrong {
 				t.Fatal(err)
 			}

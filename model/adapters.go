@@ -36,12 +36,11 @@ func FindVAEs(dirs []string) ([]VAE, error) {
 			if !api.PlainName(name) {
 				continue
 			}
-			files := os.DirFS(filepath.Dir(path))
-			digest, err := DigestTree(files)
+			digest, err := DigestDirectory(filepath.Dir(path))
 			if err != nil {
 				return nil, fmt.Errorf("VAE directory %s: %w", dir, err)
 			}
-			found = append(found, VAE{api.Adapter{Name: name, Digest: digest}, files})
+			found = append(found, VAE{api.Adapter{Name: name, Digest: digest}, os.DirFS(filepath.Dir(path))})
 		}
 	}
 	return found, nil

@@ -32,20 +32,30 @@ func findModels(o Options) ([]entry, error) {
 		}
 		local = append(local, found...)
 	}
-	shipped, err := newEntry(ShippedModel, Shipped(), append(shippedLoRAs, local...))
-	entries := []entry{shipped}
-	for _, dir := range o.ModelDirs {
-		e, err2 := newEntry(filepath.Base(filepath.Clean(dir)), os.DirFS(dir), local)
-		entries, err = append(entries, e), errors.Join(err, err2)
+	digest, err := model.DigestTree(Shipped())
+	if err != nil {
+		return nil, fmt.Errorf("shipped model: %w", err)
 	}
-	return entries, err
+	shipped, err := newEntry(ShippedModel, digest, Shipped(), append(shippedLoRAs, local...))
+	entries, faults := []entry{shipped}, []error{err}
+	for _, dir := range o.ModelDirs {
+		e, err := openEntry(dir, local)
+		entries, faults = append(entries, e), append(faults, err)
+	}
+	return entries, errors.Join(faults...)
 }
 
-func newEntry(name string, files fs.FS, loras []model.LoRA) (entry, error) {
-	digest, err := model.DigestTree(files)
+// openEntry reads a model's directory; the model is named like it.
+func openEntry(dir string, loras []model.LoRA) (entry, error) {
+	name := filepath.Base(filepath.Clean(dir))
+	digest, err := model.DigestDirectory(dir)
 	if err != nil {
 		return entry{}, fmt.Errorf("model %s: %w", name, err)
 	}
+	return newEntry(name, digest, os.DirFS(dir), loras)
+}
+
+func newEntry(name, digest string, files fs.FS, loras []model.LoRA) (entry, error) {
 	width, height, err := model.NativeSize(files)
 	if err != nil {
 		return entry{}, fmt.Errorf("model %s: %w", name, err)

@@ -9,7 +9,10 @@ type Arena struct {
 	lent  int // floats lent from all slabs
 	peak  int // the most that were lent at one time
 
-	crew crew
+	team team
+	// share runs a job on several goroutines: team.run, but for the benchmark that compares it with another way.
+	share func(limit, tasks int, j job)
+
 	sums []float64
 	// One of each kind of job is enough: an operation ends before the next begins.
 	product   product

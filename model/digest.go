@@ -1,5 +1,5 @@
 // Package model owns what is known of model files on disk without an engine: their digests, the adapters in a
-// directory, and what configurations say.
+// directory, and what configurations state.
 package model
 
 import (

@@ -10,7 +10,7 @@ import (
 	"github.com/easelgrid/easel/api"
 )
 
-// notes is easel.json in a model's directory: what the other files do not say.
+// notes is easel.json in a model's directory: what the other files do not state.
 type notes struct {
 	Width             int                              `json:"width"`
 	Height            int                              `json:"height"`

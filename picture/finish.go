@@ -91,12 +91,12 @@ func (f Finisher) File(name string, plain api.Image) (string, api.Image, error) 
 
 // encode returns the finished file. A picture that stays as the engine made it keeps its encoding.
 func (f Finisher) encode(plain api.Image, body []byte) ([]byte, error) {
-	said := parameters(f.spec, plain.Index, f.info)
+	facts := parameters(f.spec, plain.Index, f.info)
 	act := plain.Flagged && f.spec.SafetyCheck
 	width, height := f.spec.FinishedSize()
 	resized := width != f.spec.Width || height != f.spec.Height
 	if !act && !resized && f.inputs.Mask == nil && f.spec.Background != api.BackgroundTransparent && f.format() == api.FormatPNG {
-		return describePNG(body, said)
+		return describePNG(body, facts)
 	}
 	decoded, err := png.Decode(bytes.NewReader(body))
 	if err != nil {
@@ -118,7 +118,7 @@ func (f Finisher) encode(plain api.Image, body []byte) ([]byte, error) {
 	} else if f.spec.Background == api.BackgroundTransparent && !cut {
 		cutOut(picture)
 	}
-	return encodeAs(f.format(), f.spec.Quality, picture, said)
+	return encodeAs(f.format(), f.spec.Quality, picture, facts)
 }
 
 // restoreOutside gives a painted picture the init image's own pixels wherever the mask is black.
@@ -130,17 +130,17 @@ func restoreOutside(picture *image.NRGBA, in Inputs) {
 	}
 }
 
-// encodeAs encodes a picture with what it says of itself. The bytes depend on nothing but the arguments.
-func encodeAs(format api.Format, quality int, picture *image.NRGBA, said []parameter) ([]byte, error) {
+// encodeAs encodes a picture with the facts about it. The bytes depend on nothing but the arguments.
+func encodeAs(format api.Format, quality int, picture *image.NRGBA, facts []parameter) ([]byte, error) {
 	var b bytes.Buffer
 	switch format {
 	case api.FormatJPEG:
 		if err := jpeg.Encode(&b, picture, &jpeg.Options{Quality: quality}); err != nil {
 			return nil, fmt.Errorf("encode jpeg: %w", err)
 		}
-		return describeJPEG(b.Bytes(), said)
+		return describeJPEG(b.Bytes(), facts)
 	case api.FormatWebP:
-		if err := webp.Encode(&b, picture, webp.Options{Quality: quality, XMP: describeXMP(said)}); err != nil {
+		if err := webp.Encode(&b, picture, webp.Options{Quality: quality, XMP: describeXMP(facts)}); err != nil {
 			return nil, fmt.Errorf("encode webp: %w", err)
 		}
 		return b.Bytes(), nil
@@ -148,6 +148,6 @@ func encodeAs(format api.Format, quality int, picture *image.NRGBA, said []param
 		if err := png.Encode(&b, picture); err != nil {
 			return nil, fmt.Errorf("encode png: %w", err)
 		}
-		return describePNG(b.Bytes(), said)
+		return describePNG(b.Bytes(), facts)
 	}
 }

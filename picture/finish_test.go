@@ -104,7 +104,7 @@ func TestFormats(t *testing.T) {
 				t.Errorf("described as %+v", described)
 			}
 			if !bytes.Contains(body, []byte("a red disc")) {
-				t.Error("the file does not say its prompt")
+				t.Error("the file does not carry its prompt")
 			}
 			if in, err := api.ReadInput(body); err != nil || in.Type != test.kind || in.Width != 96 || in.Height != 64 {
 				t.Errorf("its header reads %+v, %v", in, err)
@@ -227,9 +227,9 @@ type file struct {
 
 func TestBadFilesOfARuntimeAreRefused(t *testing.T) {
 	for _, test := range []struct {
-		name  string
-		spoil func(dir string, f *file)
-		says  string
+		name   string
+		spoil  func(dir string, f *file)
+		naming string
 	}{
 		{"a path", func(_ string, f *file) { f.name = "../x.png" }, "outside its directory"},
 		{"missing", func(dir string, f *file) { os.Remove(filepath.Join(dir, f.name)) }, "cannot be read"},
@@ -244,8 +244,8 @@ func TestBadFilesOfARuntimeAreRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			test.spoil(f.dir, &plain)
-			if _, _, err := f.File(plain.name, plain.Image); err == nil || !strings.Contains(err.Error(), test.says) {
-				t.Errorf("got %v, want %s", err, test.says)
+			if _, _, err := f.File(plain.name, plain.Image); err == nil || !strings.Contains(err.Error(), test.naming) {
+				t.Errorf("got %v, want %s", err, test.naming)
 			}
 		})
 	}

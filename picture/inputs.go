@@ -75,7 +75,7 @@ func prepareInput(dir, field string, in api.Input, spec api.ImageSpec) (*image.N
 	return upright(flatten(picture, spec.Width, spec.Height), orientation), nil
 }
 
-// upright turns and mirrors a picture as its orientation says (Exif 3.0, tag 274).
+// upright turns and mirrors a picture as its orientation asks (Exif 3.0, tag 274).
 func upright(picture *image.NRGBA, orientation int) *image.NRGBA {
 	if orientation == 1 {
 		return picture

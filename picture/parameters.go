@@ -12,10 +12,10 @@ import (
 	"github.com/easelgrid/easel/api"
 )
 
-// parameter is one thing a file says of how it was made.
+// parameter is one fact in a file about how it was made.
 type parameter struct{ keyword, value string }
 
-// parameters tell how image index of the spec was made.
+// parameters are how image index of the spec was made.
 func parameters(spec api.ImageSpec, index int, info api.Runtime) []parameter {
 	spec.Seed, spec.N = spec.Seed+int64(index), 1
 	body, err := json.Marshal(spec)
@@ -56,11 +56,11 @@ const maxComment = 1<<16 - 1 - 2
 // describeJPEG puts the parameters into a JPEG file as one comment segment (ITU T.81, section B.2.4.5)
 // of JSON, right behind the start of the image. What does not fit is left out.
 func describeJPEG(file []byte, all []parameter) ([]byte, error) {
-	said := map[string]string{}
+	values := map[string]string{}
 	for _, p := range all {
-		said[p.keyword] = p.value
+		values[p.keyword] = p.value
 	}
-	body, err := json.Marshal(said)
+	body, err := json.Marshal(values)
 	if err != nil || len(body) > maxComment {
 		return file, err
 	}
@@ -71,7 +71,7 @@ func describeJPEG(file []byte, all []parameter) ([]byte, error) {
 	return append(out, file[2:]...), nil
 }
 
-// describeXMP says the parameters as an XMP packet (ISO 16684-1, section 7), one property each.
+// describeXMP writes the parameters as an XMP packet (ISO 16684-1, section 7), one property each.
 func describeXMP(all []parameter) []byte {
 	var b bytes.Buffer
 	b.WriteString(`<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">` +

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Options say how to start a runtime subprocess and how patient to be with it.
+// Options are how to start a runtime subprocess, and the time limits it is held to.
 type Options struct {
 	Command []string // program and arguments
 	Env     []string // added to the agent's environment

@@ -16,11 +16,11 @@ import (
 // A Runtime makes images. It lives in the child process and is called by [Serve] alone, one call at
 // a time. [runnertest.Run] is its contract as a test suite.
 type Runtime interface {
-	// Describe says what the runtime is and can do. It must be quick: it loads nothing.
+	// Describe returns what the runtime is and can do. It must be quick: it loads nothing.
 	Describe() (api.Runtime, error)
 
 	// Load brings a model into memory; a model that is loaded already costs nothing. It returns an
-	// *api.Error with a code that tells a broken file from a lack of memory.
+	// *api.Error whose code distinguishes a broken file from a lack of memory.
 	Load(ctx context.Context, model string) error
 
 	// Generate makes images 0..N-1 of the spec in order, with seed Seed+i, and hands each to sink as
@@ -47,17 +47,17 @@ type Finished struct {
 	Index   int
 	Seed    int64
 	Picture image.Image
-	Flagged bool // the safety checker objects to it
+	Flagged bool // by the safety checker
 }
 
-// Made says how the images were really made.
+// Made describes how the images were really made.
 type Made struct {
 	Scheduler   string            `json:"scheduler"` // the effective one
 	Steps       int               `json:"steps"`
 	ModelDigest string            `json:"model_digest"`           // sha256 hex
 	LoRADigests map[string]string `json:"lora_digests,omitempty"` // by name, sha256 hex
 	VAEDigest   string            `json:"vae_digest,omitempty"`   // sha256 hex, where the spec names a VAE
-	Safety      api.Safety        `json:"safety"`                 // what became of the spec's safety check
+	Safety      api.Safety        `json:"safety"`                 // the result of the spec's safety check
 	Device      string            `json:"device"`                 // what computed, such as "cpu"
 	Timings     api.Timings       `json:"timings"`
 }

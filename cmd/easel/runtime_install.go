@@ -9,7 +9,7 @@ import (
 	"github.com/easelgrid/easel/api"
 )
 
-// installFlags say how to install a runtime.
+// installFlags are how to install a runtime.
 type installFlags struct {
 	python, index string
 	verbose       bool

@@ -115,7 +115,7 @@ func (p *plane) extend(y int) {
 	}
 }
 
-// hidden says that no pixel of a macroblock can be seen, so that any colour will do.
+// hidden means that no pixel of a macroblock can be seen, so that any colour will do.
 func (f *frame) hidden(mbx, mby int) bool {
 	for y := range 16 {
 		for x := range 16 {

@@ -93,7 +93,7 @@ func TestFirstPartitionLimit(t *testing.T) {
 		t.Errorf("the largest picture's modes take %d bytes", bits/8)
 	}
 	if _, err := f.assemble(make([]byte, maxFirst+1)); err != errTooMuch {
-		t.Errorf("got %v for a first partition over the limit", err)
+		t.Errorf("got %v for a first partition larger than the limit", err)
 	}
 }
 

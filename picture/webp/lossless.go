@@ -142,7 +142,7 @@ func (p argb) predictedStream() []byte {
 }
 
 // image codes one entropy-coded image, RFC 9649 section 3.8.3, with one group of prefix codes and
-// without a colour cache. Only the main one says that it has no map of groups.
+// without a colour cache. Only the main one states that it has no map of groups.
 func (w *bitWriter) image(p argb, main bool) {
 	w.bits(0, 1)
 	if main {

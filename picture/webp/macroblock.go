@@ -1,6 +1,6 @@
 package webp
 
-// macroblock is what the first partition says about 16x16 pixels.
+// macroblock is what the first partition holds about 16x16 pixels.
 type macroblock struct {
 	ownModes bool      // of the subblocks
 	luma     uint8     // without ownModes

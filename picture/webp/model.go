@@ -53,7 +53,7 @@ var magnitudes = func() (t [maxLevel + 1]struct {
 	return t
 }()
 
-// learn fits the probabilities to the counts, where that saves more than saying so costs
+// learn fits the probabilities to the counts, where that saves more than writing it costs
 // (RFC 6386 section 13.4), and prices the tokens anew.
 func (m *model) learn() {
 	for i, n := range m.count {
@@ -110,7 +110,7 @@ func (m *model) rate(kind, context, first int, l *levels) (sum int32) {
 	return sum
 }
 
-// write says in the header which probabilities differ from the default ones.
+// write puts into the header which probabilities differ from the default ones.
 func (m *model) write(w *boolWriter) {
 	for i, p := range m.prob {
 		if p == defaultProb[i] {

@@ -93,7 +93,7 @@ func (e *edge) smoothed() (s [32]uint8) {
 	return s
 }
 
-// directional says which mean each sample of a directional mode is, RFC 6386 section 12.3.
+// directional is which mean each sample of a directional mode is, RFC 6386 section 12.3.
 var directional = [subModes][16]uint8{
 	predVE: {6, 7, 8, 9, 6, 7, 8, 9, 6, 7, 8, 9, 6, 7, 8, 9},
 	predHE: {4, 4, 4, 4, 3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1},

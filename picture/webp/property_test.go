@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// pictureOf lays bytes out as a picture, over and over.
+// pictureOf lays bytes out as a picture, again and again.
 func pictureOf(w, h int, data []byte) *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, w, h))
 	for i := range m.Pix {

@@ -10,7 +10,7 @@ import (
 
 // reader opens each file with libwebp's decoder and compares it with the pixels beside it: all of them
 // if lossless, else alpha and, where a few samples of chroma do not decide it, the mean squared error.
-// The numbers in the name say what to expect.
+// The numbers in the name are what to expect.
 const reader = `
 import sys
 from pathlib import Path

@@ -26,7 +26,7 @@ func quantizers(index int) (luma, walsh, chroma quantizer) {
 }
 
 // quantize makes levels of the coefficients from first on and puts what a decoder will make of them
-// back into b. It says whether any is not zero.
+// back into b. It reports whether any is not zero.
 func (q quantizer) quantize(b *block, first int, out *levels) (any bool) {
 	for i := first; i < 16; i++ {
 		step, bias := q.ac, q.acBias

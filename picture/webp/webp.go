@@ -16,7 +16,7 @@ import (
 // MaxSize is the largest width and height: the stream headers have 14 bits for each.
 const MaxSize = 16383
 
-// Options say how a picture is written.
+// Options are how a picture is written.
 type Options struct {
 	// Quality is 1 to 99 for lossy compression, more is better and larger; 100 is lossless.
 	Quality int

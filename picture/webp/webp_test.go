@@ -56,7 +56,7 @@ func checkFile(t rapid.TB, m *image.NRGBA, file []byte, quality int) {
 		t.Fatal(err)
 	}
 	if got := image.Pt(config.Width, config.Height); got != m.Rect.Size() {
-		t.Errorf("the header says %v", got)
+		t.Errorf("the header has %v", got)
 	}
 	switch d := decode(t, file).(type) {
 	case *image.NRGBA:

@@ -37,7 +37,7 @@ type Runtime struct {
 	vae      string           // digest of the VAE in the pipeline, "" for its own
 }
 
-// Describe says what the runtime with only the shipped model can do, without starting one.
+// Describe returns what the runtime with only the shipped model can do, without starting one.
 func Describe() (api.Runtime, error) {
 	r, err := New(Options{})
 	if err != nil {
@@ -130,7 +130,7 @@ func (r *Runtime) Generate(ctx context.Context, spec api.ImageSpec, inputs pictu
 	}, nil
 }
 
-// safety says what became of the spec's safety check. This engine has no checker: a request that asks for
+// safety is the result of the spec's safety check. This engine has no checker: a request that asks for
 // one gets here only with a model that needs none.
 func safety(spec api.ImageSpec, model api.Model) api.Safety {
 	if spec.SafetyCheck && model.ClosedVocabulary {

@@ -7,7 +7,7 @@
 //	fake:panic=N        a panic before step N
 //	fake:hang=N         silence from step N on, but cancel still works
 //	fake:ignore-cancel  cancel is ignored
-//	fake:flag           the safety checker objects
+//	fake:flag           the safety checker flags the picture
 //	fake:noise          a picture that does not compress
 //	fake:oom            an out-of-memory error
 //	fake:fail=N         an ordinary failure before step N
@@ -25,10 +25,10 @@ import (
 	"github.com/easelgrid/easel/runner"
 )
 
-// Options change what the runtime says of itself and how fast it is.
+// Options change how the runtime describes itself and how fast it is.
 type Options struct {
 	Models   []string      // names it serves; "fake" when empty
-	StepTime time.Duration // of each step, unless the prompt says otherwise
+	StepTime time.Duration // of each step, unless the prompt sets another
 }
 
 // Runtime implements runner.Runtime.

@@ -41,7 +41,7 @@ func (m *Arena) Release(at Mark) {
 	}
 }
 
-// Held returns the number of floats that the arena has got from the system, and Peak the most that were lent at one time.
+// Held returns the number of floats that the arena has got from the system.
 func (m *Arena) Held() int {
 	n := 0
 	for _, slab := range m.slabs {
@@ -50,7 +50,7 @@ func (m *Arena) Held() int {
 	return n
 }
 
-// Peak is said at Held.
+// Peak returns the most floats that were lent at one time.
 func (m *Arena) Peak() int { return m.peak }
 
 // Keep takes back what was lent since the mark, except x, which moves to where the mark is. So a chain of

@@ -71,7 +71,7 @@ func workers(cost int) int {
 	return max(1, min(runtime.GOMAXPROCS(0), cost/worthwhile))
 }
 
-// elementWorkers is workers for an operation that goes over its elements once.
+// elementWorkers is workers for an operation that reads its elements once.
 func elementWorkers(cost int) int {
 	if vectors() {
 		cost /= 2

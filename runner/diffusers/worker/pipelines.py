@@ -1,4 +1,4 @@
-"""A model in memory, and the pipelines over it: one per kind of job, all of the same components."""
+"""A model in memory, and the pipelines that use it: one per kind of job, all of the same components."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// pipListener follows what pip prints, which is the only way it tells how far it is.
+// pipListener follows what pip prints, the only sign of its progress.
 type pipListener struct {
 	progress func(Progress)
 	log      io.Writer
@@ -29,12 +29,12 @@ func (l *pipListener) listen(out io.Reader) {
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		l.hear(lines.Text())
+		l.take(lines.Text())
 	}
 	_, _ = io.Copy(io.Discard, out) // a line beyond any limit must not block pip
 }
 
-func (l *pipListener) hear(line string) {
+func (l *pipListener) take(line string) {
 	fmt.Fprintln(l.log, line)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,7 +54,7 @@ func (l *pipListener) hear(line string) {
 	}
 }
 
-// watch reports packages as they appear in the environment: pip says nothing while it installs. The returned
+// watch reports packages as they appear in the environment: pip prints nothing while it installs. The returned
 // function ends that.
 func (o Installation) watch(environment string, l *pipListener) (stop func()) {
 	end, ended := make(chan struct{}), make(chan struct{})
@@ -91,28 +91,28 @@ func (l *pipListener) look(environment string) {
 	l.progress(Progress{Phase: l.phase, Done: min(max(len(there)-1, 0), l.total), Total: l.total}) // without pip itself
 }
 
-// explain turns pip's last words into plain ones.
+// explain turns pip's last lines into a plain error.
 func (l *pipListener) explain(err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := strings.Join(l.words, "\n")
-	said := ""
+	reported := ""
 	for _, line := range l.words {
 		if strings.Contains(line, "ERROR:") {
-			said = strings.TrimSpace(line)
+			reported = strings.TrimSpace(line)
 		}
 	}
 	for _, cause := range causes {
 		for _, sign := range cause.signs {
 			if strings.Contains(all, sign) {
-				return fmt.Errorf("%s (pip: %s)", cause.text, cmp.Or(said, sign))
+				return fmt.Errorf("%s (pip: %s)", cause.text, cmp.Or(reported, sign))
 			}
 		}
 	}
-	return fmt.Errorf("pip failed: %s", cmp.Or(said, lastLine([]byte(all), err)))
+	return fmt.Errorf("pip failed: %s", cmp.Or(reported, lastLine([]byte(all), err)))
 }
 
-// causes are what goes wrong on the way, by what pip says then; the first that fits counts.
+// causes are what goes wrong on the way, by what pip prints then; the first that fits counts.
 var causes = []struct {
 	text  string
 	signs []string

@@ -11,6 +11,7 @@ import (
 	"github.com/shirou/gopsutil/v3/process"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/picture"
 	"github.com/easelgrid/easel/runner"
 	"github.com/easelgrid/easel/runner/fake"
 )
@@ -60,7 +61,7 @@ func TestMain(m *testing.M) {
 // wordy is a runtime that says more than fits into a frame: the prompt tells where.
 type wordy struct{ *fake.Runtime }
 
-func (w wordy) Generate(ctx context.Context, spec api.ImageSpec, inputs runner.Inputs, sink runner.Sink) (runner.Made, error) {
+func (w wordy) Generate(ctx context.Context, spec api.ImageSpec, inputs picture.Inputs, sink runner.Sink) (runner.Made, error) {
 	long := strings.Repeat("x", 2*api.MaxFrame)
 	switch spec.Prompt {
 	case "faults":

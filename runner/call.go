@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/picture"
 )
 
 // A Watch takes what happens during Generate. Any function may be nil. They are called from the
@@ -24,9 +25,9 @@ func (p *Process) Load(ctx context.Context, model string) error {
 	return err
 }
 
-// Generate makes the images of a spec in dir, which must exist. When ctx ends the child is told to
-// cancel; one that does not obey within CancelGrace is killed. A child that is silent for
-// StallTimeout is killed too. Errors are *api.Error.
+// Generate makes the images of a spec in dir, which must exist. When ctx ends the child is asked to
+// cancel; one that does not within CancelGrace is killed. A child that is silent for StallTimeout
+// is killed too. Errors are *api.Error.
 //
 // The pictures that the spec names are in dir under their [api.Input.FileName]. What is the same for
 // every runtime is done here and not in the child: inputs are decoded and brought to size, and finished
@@ -40,25 +41,25 @@ func (p *Process) Generate(ctx context.Context, spec api.ImageSpec, dir string, 
 	if err != nil {
 		return Made{}, fmt.Errorf("job directory: %w", err)
 	}
-	inputs, err := prepareInputs(dir, spec)
+	inputs, err := picture.Prepare(dir, spec)
 	if err != nil {
 		return Made{}, err
 	}
-	if inputs, err = finishedInputs(dir, spec, inputs); err != nil {
+	finish, err := picture.NewFinisher(dir, spec, inputs, p.Runtime())
+	if err != nil {
 		return Made{}, err
 	}
-	finish := finisher{dir: dir, spec: spec, inputs: inputs, info: p.Runtime()}
 	inner := watch.Image
 	watch.Image = nil
 	take := func(f File) error {
-		path, image, err := finish.file(f)
+		path, image, err := finish.File(f.Name, f.Image)
 		if err != nil || inner == nil {
 			return err
 		}
 		return inner(path, image)
 	}
 	if spec.SafetyCheck && !harmless(p.Runtime(), spec.Model) {
-		previewEvery = 0 // nobody has looked at an unfinished picture
+		previewEvery = 0 // an unfinished picture has not been checked
 	}
 	return p.callTaking(ctx, Request{Generate: &Generate{Spec: spec, Dir: dir, PreviewEvery: previewEvery}}, watch, take)
 }
@@ -79,7 +80,7 @@ func (p *Process) callTaking(ctx context.Context, r Request, watch Watch, take f
 	defer p.job.Unlock()
 	r.Launch, r.Job = p.launch, rand.Text()
 	defer p.listen(r.Job)()
-	if err := p.say(r, p.options.StallTimeout); err != nil {
+	if err := p.send(r, p.options.StallTimeout); err != nil {
 		// A pipe that breaks means the child is gone; how it went is the better error.
 		p.Kill(nil)
 		p.drain()
@@ -89,9 +90,9 @@ func (p *Process) callTaking(ctx context.Context, r Request, watch Watch, take f
 	return c.follow(ctx)
 }
 
-// say writes a request. A child that does not read it is killed after the time given, which also ends
+// send writes a request. A child that does not read it is killed after the time given, which also ends
 // the write: a pipe holds little, on Windows 4 KiB.
-func (p *Process) say(r Request, limit time.Duration) error {
+func (p *Process) send(r Request, limit time.Duration) error {
 	stuck := time.AfterFunc(limit, func() {
 		p.Kill(api.Errorf(api.CodeRuntimeHung, "the runtime did not read its stdin for %s and was killed", limit))
 	})
@@ -118,7 +119,7 @@ func (c *call) follow(ctx context.Context) (Made, error) {
 	cancel := func() {
 		canceled = nil
 		grace = time.After(o.CancelGrace)
-		_ = c.process.say(Request{Launch: c.process.launch, Job: c.job, Cancel: &Cancel{}}, o.CancelGrace)
+		_ = c.process.send(Request{Launch: c.process.launch, Job: c.job, Cancel: &Cancel{}}, o.CancelGrace)
 	}
 	for {
 		select {
@@ -126,7 +127,7 @@ func (c *call) follow(ctx context.Context) (Made, error) {
 			if !ok {
 				return Made{}, c.outcome(ctx, c.process.ended)
 			}
-			if e.Job != c.job { // of a call that ended while its child said more
+			if e.Job != c.job { // of an earlier call, whose child went on writing
 				continue
 			}
 			stall.Reset(o.StallTimeout)
@@ -170,7 +171,7 @@ func (c *call) answer(ctx context.Context, e Event) (Made, error) {
 	return *e.Done, nil
 }
 
-// outcome prefers our own failure, then the fact that the caller canceled, over the child's error.
+// outcome is our own failure first, then the fact that the caller canceled, then the child's error.
 func (c *call) outcome(ctx context.Context, err error) error {
 	if c.failure != nil {
 		return c.failure

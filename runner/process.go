@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
-	"log/slog"
 	"os"
 	"os/exec"
 	"slices"
@@ -15,46 +14,20 @@ import (
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/process"
 )
 
-// Options say how to start a runtime subprocess and how patient to be with it.
-type Options struct {
-	Command []string // program and arguments
-	Env     []string // added to the agent's environment
-	Dir     string   // working directory; the agent's when empty
-	Log     *slog.Logger
-
-	HelloTimeout time.Duration // from start to hello; 0 means 60 s
-	StallTimeout time.Duration // longest silence while a job runs; 0 means 5 min
-	CancelGrace  time.Duration // from cancel to kill; 0 means 10 s
-}
-
-func (o Options) withDefaults() Options {
-	for _, d := range []struct {
-		field *time.Duration
-		value time.Duration
-	}{{&o.HelloTimeout, time.Minute}, {&o.StallTimeout, 5 * time.Minute}, {&o.CancelGrace, 10 * time.Second}} {
-		if *d.field == 0 {
-			*d.field = d.value
-		}
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	return o
-}
-
 // A Process is the agent's handle on one runtime subprocess. It runs one job at a time. When the
-// process has ended, Done is closed and every call returns an *api.Error that says how it ended;
+// process has ended, Done is closed and every call returns an *api.Error with the cause;
 // start another Process then.
 type Process struct {
 	options Options
 	launch  string
 	command *exec.Cmd
-	tree    *Tree
+	tree    *process.Tree
 	in      io.WriteCloser
 	out     *lineWriter
-	words   *lastWords
+	words   *process.LastWords
 	runtime api.Runtime
 
 	job    sync.Mutex               // held while a job runs
@@ -89,7 +62,7 @@ func Start(ctx context.Context, options Options) (*Process, error) {
 	o := options.withDefaults()
 	p := &Process{options: o, launch: rand.Text(), events: make(chan Event), done: make(chan struct{})}
 	defer p.listen("")()
-	p.words = &lastWords{line: func(line string) { o.Log.Debug("runtime says", "line", line) }}
+	p.words = &process.LastWords{Line: func(line string) { o.Log.Debug("runtime stderr", "line", line) }}
 	if err := p.launchChild(); err != nil {
 		return nil, api.Errorf(api.CodeRuntimeCrashed, "start runtime %s: %v", o.Command[0], err)
 	}
@@ -120,7 +93,7 @@ func (p *Process) launchChild() error {
 		return err
 	}
 	command.Stdout = childOut
-	tree, err := StartTree(command)
+	tree, err := process.Start(command)
 	childOut.Close()
 	if err != nil {
 		stdout.Close()
@@ -155,24 +128,24 @@ func (p *Process) read(stdout *os.File) {
 		if l := p.wanted.Load(); event.Launch == p.launch && l != nil && event.Job == l.job {
 			select {
 			case p.events <- event:
-			case <-l.gone: // it had its answer, and the child says more
+			case <-l.gone: // the job has its answer, and the child goes on writing
 			}
 		}
 	}
 	if err := scanner.Err(); err != nil {
 		p.Kill(api.Errorf(api.CodeRuntimeFailed, "the runtime broke the protocol: %v", err))
 	}
-	p.tree.exitSoon(p.options.CancelGrace)
+	p.tree.KillAfter(p.options.CancelGrace)
 	err := p.command.Wait()
 	p.tree.Kill() // what the child left behind
 	p.tree.Close()
-	p.ended = p.obituary(err)
+	p.ended = p.cause(err)
 	close(p.done)
 	close(p.events)
 }
 
-// obituary tells how the process ended: our own reason for killing it, or its last words.
-func (p *Process) obituary(err error) error {
+// cause is the error the process ended with: our own reason for killing it, or its exit status and last words.
+func (p *Process) cause(err error) error {
 	p.reasonMu.Lock()
 	defer p.reasonMu.Unlock()
 	if p.reason != nil {
@@ -209,7 +182,7 @@ func (p *Process) awaitHello(ctx context.Context) error {
 	}
 }
 
-// Runtime is what the child said of itself in its hello.
+// Runtime is the description that the child gave in its hello.
 func (p *Process) Runtime() api.Runtime { return p.runtime }
 
 // PID is the child's process id.
@@ -218,7 +191,7 @@ func (p *Process) PID() int { return p.command.Process.Pid }
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Err tells how the process ended; nil while it runs.
+// Err is the cause of the process's end; nil while it runs.
 func (p *Process) Err() error {
 	select {
 	case <-p.done:
@@ -229,7 +202,7 @@ func (p *Process) Err() error {
 }
 
 // Kill ends the process and everything it started, at once. The first reason given is what calls
-// return; with nil they tell how the child ended by itself.
+// return; with nil they return how the child ended by itself.
 func (p *Process) Kill(reason error) {
 	p.because(reason)
 	p.tree.Kill()

@@ -26,7 +26,7 @@ const envRole = "EASEL_RUNNER_TEST_ROLE"
 
 var roles = map[string]func(){
 	"agent": playAgent,
-	"tell": func() {
+	"print environment": func() {
 		fmt.Fprintln(os.Stderr, "token "+os.Getenv("EASEL_JOIN_TOKEN")+", key "+os.Getenv("EASEL_KEY")+", other "+os.Getenv("EASEL_OTHER"))
 		os.Exit(1)
 	},
@@ -55,7 +55,7 @@ func sayHello() {
 	fmt.Printf("%s\n", line)
 }
 
-// playAgent starts a runtime, says its pid, and works until it is killed.
+// playAgent starts a runtime, prints its pid, and works until it is killed.
 func playAgent() {
 	binary, _ := os.Executable()
 	p, err := runner.Start(context.Background(), runner.Options{Command: []string{binary}, Env: []string{envRole + "=", "EASEL_RUNNERTEST_CHILD=1", "GORACE=atexit_sleep_ms=0"}})
@@ -180,7 +180,7 @@ func TestChildGetsNoSecrets(t *testing.T) {
 		t.Setenv(name, "value")
 	}
 	o := runnertest.Child(t)
-	o.Env = []string{envRole + "=tell"}
+	o.Env = []string{envRole + "=print environment"}
 	_, err := runner.Start(t.Context(), o)
 	wantCode(t, err, api.CodeRuntimeCrashed, "token , key , other value")
 }
@@ -201,7 +201,7 @@ func TestChildDiesWithItsAgent(t *testing.T) {
 	}
 	var pid int32
 	if _, err := fmt.Fscan(out, &pid); err != nil {
-		t.Fatalf("the agent did not say its child's pid: %v", err)
+		t.Fatalf("the agent did not print its child's pid: %v", err)
 	}
 	if !alive(pid) {
 		t.Fatal("the child is not there")

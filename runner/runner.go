@@ -10,29 +10,24 @@ import (
 	"image"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/picture"
 )
 
 // A Runtime makes images. It lives in the child process and is called by [Serve] alone, one call at
 // a time. [runnertest.Run] is its contract as a test suite.
 type Runtime interface {
-	// Describe says what the runtime is and can do. It must be quick: it loads nothing.
+	// Describe returns what the runtime is and can do. It must be quick: it loads nothing.
 	Describe() (api.Runtime, error)
 
 	// Load brings a model into memory; a model that is loaded already costs nothing. It returns an
-	// *api.Error with a code that tells a broken file from a lack of memory.
+	// *api.Error whose code distinguishes a broken file from a lack of memory.
 	Load(ctx context.Context, model string) error
 
 	// Generate makes images 0..N-1 of the spec in order, with seed Seed+i, and hands each to sink as
 	// soon as it is finished. It returns soon after ctx ends, within one step. It returns an
 	// *api.Error where the cause is known; the runtime stays usable after an error. What becomes of a
 	// picture once its pixels are made is not the runtime's concern: see [Process.Generate].
-	Generate(ctx context.Context, spec api.ImageSpec, inputs Inputs, sink Sink) (Made, error)
-}
-
-// Inputs are the pictures that a spec names, at exactly its width and height; nil where it names none.
-type Inputs struct {
-	Init *image.NRGBA // without transparency
-	Mask *image.Gray  // 128 and above is painted anew
+	Generate(ctx context.Context, spec api.ImageSpec, inputs picture.Inputs, sink Sink) (Made, error)
 }
 
 // A Sink takes what a Runtime produces while it works. Its functions are called from one goroutine.
@@ -52,17 +47,17 @@ type Finished struct {
 	Index   int
 	Seed    int64
 	Picture image.Image
-	Flagged bool // the safety checker objects to it
+	Flagged bool // by the safety checker
 }
 
-// Made says how the images were really made.
+// Made describes how the images were really made.
 type Made struct {
 	Scheduler   string            `json:"scheduler"` // the effective one
 	Steps       int               `json:"steps"`
 	ModelDigest string            `json:"model_digest"`           // sha256 hex
 	LoRADigests map[string]string `json:"lora_digests,omitempty"` // by name, sha256 hex
 	VAEDigest   string            `json:"vae_digest,omitempty"`   // sha256 hex, where the spec names a VAE
-	Safety      api.Safety        `json:"safety"`                 // what became of the spec's safety check
+	Safety      api.Safety        `json:"safety"`                 // the result of the spec's safety check
 	Device      string            `json:"device"`                 // what computed, such as "cpu"
 	Timings     api.Timings       `json:"timings"`
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/picture"
 )
 
 // Serve is the child's main loop: it answers the agent on out until in ends, which means the agent
@@ -122,7 +123,7 @@ func (s *server) run(ctx context.Context, r Request) (made Made, err error) {
 	if err := info.Check(r.Generate.Spec); err != nil {
 		return Made{}, err
 	}
-	inputs, err := readInputs(r.Generate.Dir, r.Generate.Spec)
+	inputs, err := picture.Read(r.Generate.Dir, r.Generate.Spec)
 	if err != nil {
 		return Made{}, err
 	}
@@ -145,11 +146,11 @@ func (s *server) sink(r Request) Sink {
 	return Sink{
 		PreviewEvery: every,
 		Progress:     func(p api.Progress) { s.sendOrLog(Event{Job: r.Job, Progress: &p}) },
-		Preview: func(index, step int, picture image.Image) {
+		Preview: func(index, step int, unfinished image.Image) {
 			if every <= 0 || step%every != 0 {
 				return
 			}
-			jpeg, err := previewJPEG(picture)
+			jpeg, err := picture.Preview(unfinished)
 			if err != nil {
 				s.log.Warn("preview dropped", "error", err)
 				return
@@ -157,11 +158,12 @@ func (s *server) sink(r Request) Sink {
 			s.sendOrLog(Event{Job: r.Job, Preview: &Preview{Image: index, Step: step, JPEG: jpeg}})
 		},
 		Image: func(f Finished) error {
-			file, err := writePlain(r.Generate.Dir, f)
+			name, plain, err := picture.WritePlain(r.Generate.Dir, f.Index, f.Picture)
 			if err != nil {
 				return err
 			}
-			return s.send(Event{Job: r.Job, Image: &file})
+			plain.Seed, plain.Flagged = f.Seed, f.Flagged
+			return s.send(Event{Job: r.Job, Image: &File{Name: name, Image: plain}})
 		},
 	}
 }

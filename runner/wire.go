@@ -128,7 +128,7 @@ func (l *lineWriter) write(message any) error {
 	return err
 }
 
-// lines returns a scanner over r that refuses lines over the limit.
+// lines returns a scanner of r that refuses lines longer than maxLine.
 func lines(r io.Reader) *bufio.Scanner {
 	s := bufio.NewScanner(r)
 	s.Buffer(make([]byte, 0, 64<<10), maxLine)

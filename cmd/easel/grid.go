@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/easelgrid/easel/api/client"
-	"github.com/easelgrid/easel/runner"
+	"github.com/easelgrid/easel/process"
 )
 
 // A grid is a coordinator and a node as real processes of this binary on loopback. Both end with
@@ -108,7 +108,7 @@ func (g *grid) lastWords() error {
 type member struct {
 	name    string
 	command *exec.Cmd
-	tree    *runner.Tree
+	tree    *process.Tree
 	in      io.Closer
 	lines   chan []byte // of stdout; closed at its end
 	log     *tail
@@ -141,7 +141,7 @@ func startMember(name string, args ...string) (*member, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.tree, err = runner.StartTree(p.command); err != nil {
+	if p.tree, err = process.Start(p.command); err != nil {
 		return nil, fmt.Errorf("start the %s: %w", name, err)
 	}
 	p.in = stdin

@@ -95,10 +95,10 @@ func checkRuntime(ctx context.Context, name string, flags runtimeFlags) (checked
 	for _, m := range info.Models {
 		result.Models = append(result.Models, m.Name+" ("+m.Architecture+")")
 	}
-	if name != "builtin" {
-		_, _, other, err := selfTestPicture(ctx, "builtin", runtimeFlags{})
+	if d, _ := findRuntime(name); d.reference != "" {
+		_, _, other, err := selfTestPicture(ctx, d.reference, withoutFlags())
 		if err != nil {
-			return checked{}, drawn{}, fmt.Errorf("the builtin runtime, to compare with: %w", err)
+			return checked{}, drawn{}, fmt.Errorf("the %s runtime, to compare with: %w", d.reference, err)
 		}
 		os.RemoveAll(other.dir)
 		d := difference(picture.image, other.image)

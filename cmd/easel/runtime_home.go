@@ -5,8 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-
-	"github.com/easelgrid/easel/runner/diffusers"
 )
 
 // runtimeHome is where a runtime of this machine keeps what was installed for it: EASEL_HOME, or the place the
@@ -36,17 +34,4 @@ func userData() (string, error) {
 	}
 	dir, err := os.UserHomeDir()
 	return filepath.Join(dir, ".local", "share", "easel"), err
-}
-
-// diffusersPython is the interpreter of the installed environment, or the one EASEL_PYTHON names.
-func diffusersPython() (string, error) {
-	if python := os.Getenv("EASEL_PYTHON"); python != "" {
-		return python, nil
-	}
-	home, err := runtimeHome("diffusers")
-	if err != nil {
-		return "", err
-	}
-	environment, err := diffusers.Find(home)
-	return environment.Python(), err
 }

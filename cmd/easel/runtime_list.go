@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -26,8 +26,10 @@ func runtimeListCommand() *cobra.Command {
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			var all []listedRuntime
-			for _, name := range []string{"builtin", "diffusers"} {
-				all = append(all, lookAt(c.Context(), name, flags))
+			for _, d := range runtimes {
+				if d.listed {
+					all = append(all, lookAt(c.Context(), d, flags))
+				}
 			}
 			if asJSON {
 				return writeJSON(c.OutOrStdout(), all)
@@ -49,18 +51,13 @@ type listedRuntime struct {
 	Runtime   *api.Runtime `json:"runtime,omitempty"`
 }
 
-// lookAt starts a runtime, hears what it says of itself, and stops it.
-func lookAt(ctx context.Context, name string, flags runtimeFlags) listedRuntime {
-	l := listedRuntime{Name: name, Installed: true, Where: "in this binary"}
-	if name != "diffusers" {
-		flags.device, flags.dtype, flags.threads, flags.compile = "", "", 0, false
-		if self, err := os.Executable(); err == nil {
-			l.Where = self
-		}
-	}
-	command, err := childCommand(name, flags)
+// lookAt starts a runtime, takes what it reports of itself, and stops it. Flags that are for another runtime do not
+// concern it.
+func lookAt(ctx context.Context, d descriptor, flags runtimeFlags) listedRuntime {
+	l := listedRuntime{Name: d.name, Installed: true}
+	command, err := flags.command(d.name)
 	if err != nil {
-		l.Installed, l.Problem, l.Where = isInstalled(err), err.Error(), ""
+		l.Installed, l.Problem = d.missing == nil || !errors.Is(err, d.missing), err.Error()
 		return l
 	}
 	l.Where = command[0]

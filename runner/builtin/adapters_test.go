@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/picture"
 	"github.com/easelgrid/easel/runner"
 )
 
@@ -25,12 +26,12 @@ func made(t *testing.T, r *Runtime, edit func(*api.ImageSpec)) ([]byte, runner.M
 	}
 	spec.Width, spec.Height = 64, 64
 	edit(&spec)
-	var picture []byte
-	m, err := r.Generate(t.Context(), spec, runner.Inputs{}, runner.Sink{
+	var pixels []byte
+	m, err := r.Generate(t.Context(), spec, picture.Inputs{}, runner.Sink{
 		Progress: func(api.Progress) {},
-		Image:    func(f runner.Finished) error { picture = f.Picture.(*image.NRGBA).Pix; return nil },
+		Image:    func(f runner.Finished) error { pixels = f.Picture.(*image.NRGBA).Pix; return nil },
 	})
-	return picture, m, err
+	return pixels, m, err
 }
 
 func TestVAEsComeAndGo(t *testing.T) {

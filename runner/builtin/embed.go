@@ -5,6 +5,10 @@ import (
 	"io/fs"
 )
 
+// ShippedModel is the name of the model in the binary: coloured shapes on coloured backgrounds.
+// scripts/train made it and measures it.
+const ShippedModel = "shapes"
+
 //go:embed all:model all:lora
 var shipped embed.FS
 

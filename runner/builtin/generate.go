@@ -47,7 +47,7 @@ func (p *Pipeline) Generate(ctx context.Context, r Request, onStep func(Step) er
 	return p.picture(ctx, sample)
 }
 
-// errNotFinite tells that the numbers ran away: too strong a LoRA or guidance, or broken weights.
+// errNotFinite is the error of numbers that diverged: too strong a LoRA or guidance, or broken weights.
 var errNotFinite = &api.Error{Code: api.CodeRuntimeFailed, Message: "the latents are not finite numbers: the picture would be black"}
 
 // steps is how many are really made: strength leaves the first ones out.
@@ -65,7 +65,7 @@ type counter struct {
 	request     Request
 	steps       int
 	calls, done int // of all walks
-	told        int // the last step reported
+	reported    int // the last step
 	onStep      func(Step) error
 }
 
@@ -73,10 +73,10 @@ type counter struct {
 func (c *counter) called(ctx context.Context, original nn.Tensor) error {
 	c.done++
 	step := Step{Step: c.done * c.steps / c.calls, Steps: c.steps}
-	if c.onStep == nil || step.Step == c.told {
+	if c.onStep == nil || step.Step == c.reported {
 		return nil
 	}
-	c.told = step.Step
+	c.reported = step.Step
 	if every := c.request.PreviewEvery; every > 0 && step.Step%every == 0 {
 		preview, err := c.pipeline.preview(ctx, original)
 		if err != nil {

@@ -227,7 +227,7 @@ func agreeThrough(t *testing.T, p *Pipeline, want reference, name string, r Requ
 	want.agreePixels(t, name+".pixels", picture)
 }
 
-// agreePixels allows one level of difference where rounding tips over.
+// agreePixels allows one level of difference where rounding goes the other way.
 func (r reference) agreePixels(t *testing.T, name string, got *image.NRGBA) {
 	t.Helper()
 	want, shape := r.tensor(t, name)

@@ -18,7 +18,7 @@ type address struct{ part, layer string }
 
 func (a address) String() string { return a.part + "/" + a.layer }
 
-// endings tell a tensor's role; the longer of two that match comes first.
+// endings give a tensor's role; the longer of two that match comes first.
 var endings = []struct {
 	text string
 	role int
@@ -38,7 +38,7 @@ var endings = []struct {
 	{".alpha", roleAlpha},
 }
 
-// beginnings tell the part; the first that matches counts. A PEFT adapter without one is for the UNet.
+// beginnings give the part; the first that matches counts. A PEFT adapter without one is for the UNet.
 var beginnings = []struct{ text, part string }{
 	{"lora_unet_", "unet"},
 	{"lora_te1_", "text_encoder"},

@@ -23,7 +23,7 @@ type adapter struct {
 	AlphaPattern map[string]float64 `json:"alpha_pattern"`
 }
 
-// of is alpha / rank, or alpha / sqrt(rank) where the adapter says so (Kalajdzievski 2023, arXiv:2312.03732).
+// of is alpha / rank, or alpha / sqrt(rank) where the adapter asks for it (Kalajdzievski 2023, arXiv:2312.03732).
 // Without an alpha the scale is 1, as diffusers has it.
 func (s scales) of(part string, rank int) float64 {
 	a, ok := s[part]

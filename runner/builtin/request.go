@@ -46,7 +46,7 @@ type Request struct {
 	Encoded func()
 }
 
-// Step tells that a step is done.
+// Step is a step that is done.
 type Step struct {
 	// Step counts from 1 to Steps.
 	Step, Steps int

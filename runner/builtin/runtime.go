@@ -2,14 +2,13 @@ package builtin
 
 import (
 	"context"
-	"errors"
 	"image"
-	"maps"
 	"runtime"
 	"slices"
-	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/model"
+	"github.com/easelgrid/easel/picture"
 	"github.com/easelgrid/easel/runner"
 	"github.com/easelgrid/easel/runner/builtin/matrix"
 )
@@ -24,9 +23,6 @@ type Options struct {
 	VAEDirs []string
 }
 
-// maxOpenLoRAs is how many adapters stay in memory, those of one request aside.
-const maxOpenLoRAs = 16
-
 // maxPixels of one image. The engine runs on the processor: more would take minutes a step.
 const maxPixels = 512 * 512
 
@@ -34,14 +30,14 @@ const maxPixels = 512 * 512
 type Runtime struct {
 	info     api.Runtime
 	library  []entry
-	vaes     []vaeDir
+	vaes     []model.VAE
 	loaded   string // name of the model in memory
 	pipeline *Pipeline
 	loras    map[string]*LoRA // opened so far, by digest
 	vae      string           // digest of the VAE in the pipeline, "" for its own
 }
 
-// Describe says what the runtime with only the shipped model can do, without starting one.
+// Describe returns what the runtime with only the shipped model can do, without starting one.
 func Describe() (api.Runtime, error) {
 	r, err := New(Options{})
 	if err != nil {
@@ -56,7 +52,7 @@ func New(o Options) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	vaes, err := findVAEs(o.VAEDirs)
+	vaes, err := model.FindVAEs(o.VAEDirs)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +98,7 @@ func (r *Runtime) Load(_ context.Context, model string) error {
 }
 
 // Generate implements runner.Runtime.
-func (r *Runtime) Generate(ctx context.Context, spec api.ImageSpec, inputs runner.Inputs, sink runner.Sink) (runner.Made, error) {
+func (r *Runtime) Generate(ctx context.Context, spec api.ImageSpec, inputs picture.Inputs, sink runner.Sink) (runner.Made, error) {
 	clock := newStopwatch()
 	sink.Progress(api.Progress{Phase: api.PhaseLoading, Steps: spec.Steps})
 	if err := r.Load(ctx, spec.Model); err != nil {
@@ -134,7 +130,7 @@ func (r *Runtime) Generate(ctx context.Context, spec api.ImageSpec, inputs runne
 	}, nil
 }
 
-// safety says what became of the spec's safety check. This engine has no checker: a request that asks for
+// safety is the result of the spec's safety check. This engine has no checker: a request that asks for
 // one gets here only with a model that needs none.
 func safety(spec api.ImageSpec, model api.Model) api.Safety {
 	if spec.SafetyCheck && model.ClosedVocabulary {
@@ -144,7 +140,7 @@ func safety(spec api.ImageSpec, model api.Model) api.Safety {
 }
 
 // image makes image i of the spec.
-func (r *Runtime) image(ctx context.Context, spec api.ImageSpec, inputs runner.Inputs, i int, sink runner.Sink, clock *stopwatch) (*image.NRGBA, error) {
+func (r *Runtime) image(ctx context.Context, spec api.ImageSpec, inputs picture.Inputs, i int, sink runner.Sink, clock *stopwatch) (*image.NRGBA, error) {
 	report := func(phase api.Phase, step int) {
 		sink.Progress(api.Progress{Phase: phase, Image: i, Step: step, Steps: spec.EffectiveSteps()})
 	}
@@ -173,87 +169,4 @@ func (r *Runtime) image(ctx context.Context, spec api.ImageSpec, inputs runner.I
 		return nil, api.AsError(err, api.CodeInvalidRequest)
 	}
 	return picture, err
-}
-
-// useVAE puts the spec's VAE, or the model's own, into the pipeline and returns its digest if it is another.
-func (r *Runtime) useVAE(spec api.ImageSpec) (string, error) {
-	if spec.VAE == "" {
-		r.vae = ""
-		return "", r.pipeline.UseVAE(nil)
-	}
-	i := slices.IndexFunc(r.vaes, func(v vaeDir) bool { return v.Name == spec.VAE })
-	if i < 0 {
-		return "", r.info.Check(spec)
-	}
-	v := r.vaes[i]
-	if r.vae != v.Digest {
-		if err := r.pipeline.UseVAE(v.files); err != nil {
-			if errors.Is(err, errUnfit) { // no other node can help
-				return "", api.Errorf(api.CodeInvalidRequest, "vae: got %s, %v", v.Name, err)
-			}
-			return "", api.Errorf(api.CodeModelBroken, "vae %s: %v", v.Name, err)
-		}
-		r.vae = v.Digest
-	}
-	return v.Digest, nil
-}
-
-// adapt makes exactly the spec's LoRAs active.
-func (r *Runtime) adapt(spec api.ImageSpec) (map[string]string, error) {
-	e := r.library[slices.IndexFunc(r.library, func(e entry) bool { return e.model.Name == spec.Model })]
-	digests, used := map[string]string{}, map[string]bool{}
-	var weighted []WeightedLoRA
-	for i, l := range spec.LoRAs {
-		at := slices.IndexFunc(e.loras, func(f loraFile) bool { return f.Name == l.Name })
-		if at < 0 {
-			return nil, r.info.Check(spec)
-		}
-		lora, err := r.open(e.loras[at])
-		if err != nil {
-			return nil, api.Errorf(api.CodeModelBroken, "loras[%d] %s: %v", i, l.Name, err)
-		}
-		digests[l.Name] = e.loras[at].Digest
-		used[e.loras[at].Digest] = true
-		weighted = append(weighted, WeightedLoRA{LoRA: lora, Weight: l.Weight})
-	}
-	if len(r.loras) > maxOpenLoRAs {
-		maps.DeleteFunc(r.loras, func(digest string, _ *LoRA) bool { return !used[digest] })
-	}
-	if err := r.pipeline.SetLoRAs(weighted); err != nil {
-		return nil, api.Errorf(api.CodeLoRAIncompatible, "loras: %v", err)
-	}
-	return digests, nil
-}
-
-func (r *Runtime) open(f loraFile) (*LoRA, error) {
-	if l, ok := r.loras[f.Digest]; ok {
-		return l, nil
-	}
-	l, err := OpenLoRA(f.files, f.path)
-	if err == nil {
-		r.loras[f.Digest] = l
-	}
-	return l, err
-}
-
-// stopwatch adds the time since its last lap to one of the phases.
-type stopwatch struct {
-	started, last time.Time
-	times         api.Timings
-}
-
-func newStopwatch() *stopwatch {
-	now := time.Now()
-	return &stopwatch{started: now, last: now}
-}
-
-func (s *stopwatch) lap(phase *float64) {
-	now := time.Now()
-	*phase += now.Sub(s.last).Seconds()
-	s.last = now
-}
-
-func (s *stopwatch) stop() api.Timings {
-	s.times.Total = time.Since(s.started).Seconds()
-	return s.times
 }

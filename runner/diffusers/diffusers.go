@@ -1,6 +1,6 @@
 // Package diffusers runs Stable Diffusion 1 and 2, SDXL, SD3 and Flux on Hugging Face diffusers: a Python worker, which
 // this package carries, unpacks and starts. The worker speaks the protocol of package runner; docs/runtimes.md
-// says what it can do.
+// has what it can do.
 package diffusers
 
 import (
@@ -12,7 +12,7 @@ import (
 	"strconv"
 )
 
-// Options say which Python runs the worker, and what it is told.
+// Options are which Python runs the worker, and its arguments.
 type Options struct {
 	// Python is the interpreter that has the packages of the lock file.
 	Python string
@@ -24,7 +24,7 @@ type Options struct {
 	ModelDirs []string
 	// LoRADirs hold NAME.safetensors files, VAEDirs those or NAME directories.
 	LoRADirs, VAEDirs []string
-	// Device is "auto", "cuda", "mps" or "cpu"; empty for auto, or what EASEL_DEVICE says.
+	// Device is "auto", "cuda", "mps" or "cpu"; empty for auto, or the value of EASEL_DEVICE.
 	Device string
 	// DType is "auto", "float32", "float16" or "bfloat16"; empty for auto.
 	DType string

@@ -181,10 +181,10 @@ func TestFaults(t *testing.T) {
 		}
 	}
 	for _, test := range []struct {
-		name  string
-		spoil func(*api.ImageSpec)
-		code  api.Code
-		says  string
+		name   string
+		spoil  func(*api.ImageSpec)
+		code   api.Code
+		naming string
 	}{
 		{"half a LoRA", lora("half"), api.CodeLoRAIncompatible, "q_proj.lora_A.weight: one of its two matrices is missing"},
 		{"a LoRA with a layer too many", lora("surplus"), api.CodeLoRAIncompatible, "no layer for the key unet.no_such_layer.lora_A.weight"},
@@ -230,8 +230,8 @@ func TestFaults(t *testing.T) {
 			}
 			_, err := p.Generate(t.Context(), sp, d, 0, runner.Watch{})
 			e, ok := errors.AsType[*api.Error](err)
-			if !ok || e.Code != test.code || !strings.Contains(e.Message, test.says) {
-				t.Errorf("got %v, want %s with %q", err, test.code, test.says)
+			if !ok || e.Code != test.code || !strings.Contains(e.Message, test.naming) {
+				t.Errorf("got %v, want %s with %q", err, test.code, test.naming)
 			}
 		})
 	}

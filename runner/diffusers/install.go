@@ -23,7 +23,7 @@ import (
 //go:embed requirements.lock
 var Requirements []byte
 
-// ErrNotInstalled says that there is no complete environment for this version of the worker.
+// ErrNotInstalled means that there is no complete environment for this version of the worker.
 var ErrNotInstalled = errors.New("the diffusers runtime is not installed: run easel runtime install diffusers")
 
 var errInterrupted = errors.New("interrupted; what was downloaded is kept for the next try")
@@ -73,13 +73,13 @@ func lockDigest() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Installation says how to install.
+// Installation is how to install.
 type Installation struct {
 	Home     string         // where the environment goes
 	Python   string         // the interpreter to make it with; empty to look for one
 	IndexURL string         // of another package index; empty for pip's own setting
 	Progress func(Progress) // may be nil
-	Log      io.Writer      // takes what pip says; may be nil
+	Log      io.Writer      // takes what pip prints; may be nil
 }
 
 // Progress is how far an installation is.
@@ -154,7 +154,7 @@ func (o Installation) fill(ctx context.Context, e *Environment) error {
 	return os.Rename(part, stamp(o.Home))
 }
 
-// tried imports what the worker imports and says what it is.
+// tried imports what the worker imports and prints the versions.
 const tried = `import json, platform, diffusers, peft, safetensors, scipy, torch, transformers
 print(json.dumps({"python": platform.python_version(), **{m.__name__: m.__version__ for m in (torch, diffusers, transformers, peft)}}))`
 

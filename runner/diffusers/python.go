@@ -50,7 +50,7 @@ func findPython(ctx context.Context, wish string) (string, error) {
 	return "", errors.Join(append([]error{missing}, faults...)...)
 }
 
-// suits says why an interpreter will not do.
+// suits returns why an interpreter will not do.
 func suits(ctx context.Context, path string) error {
 	out, err := exec.CommandContext(ctx, path, "-I", "-c", "import sys, struct; print(*sys.version_info[:2], 8 * struct.calcsize('P'))").Output()
 	if err != nil {

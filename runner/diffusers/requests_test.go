@@ -138,7 +138,7 @@ func TestRequests(t *testing.T) {
 		a, b := ours.Models[0], base(t, p, builtin.ShippedModel)
 		m, _ := p.Runtime().FindModel(b.Model)
 		if a.Digest != m.Digest || len(a.LoRAs) == 0 || len(a.LoRAs) != len(m.LoRAs) || a.LoRAs[0] != m.LoRAs[0] || a.ClosedVocabulary != m.ClosedVocabulary || a.TextLayers != m.TextLayers {
-			t.Errorf("builtin says %+v, diffusers %+v", a, m)
+			t.Errorf("builtin describes it as %+v, diffusers as %+v", a, m)
 		}
 	})
 }
@@ -181,7 +181,7 @@ func TestWire(t *testing.T) {
 		}
 		return event
 	}
-	say := func(line string) { io.WriteString(in, line+"\n") }
+	send := func(line string) { io.WriteString(in, line+"\n") }
 	if next()["hello"] == nil {
 		t.Fatal("the first line is no hello")
 	}
@@ -192,11 +192,11 @@ func TestWire(t *testing.T) {
 	})
 	dir, _ := json.Marshal(t.TempDir())
 	generate := `"generate":{"spec":` + string(spec) + `,"dir":` + string(dir) + `}}`
-	say(`{"launch":"another","job":"0",` + generate)
-	say(`{"launch":"L","job":"1","sing":{}}`)
-	say(`{"launch":"L","job":"2",` + generate)
-	say(`{"launch":"L","job":"3",` + generate)
-	say(`{"launch":"L","job":"3","cancel":{}}`)
+	send(`{"launch":"another","job":"0",` + generate)
+	send(`{"launch":"L","job":"1","sing":{}}`)
+	send(`{"launch":"L","job":"2",` + generate)
+	send(`{"launch":"L","job":"3",` + generate)
+	send(`{"launch":"L","job":"3","cancel":{}}`)
 	rejected, sampling := false, false
 	for !rejected || !sampling {
 		switch event := next(); event["job"] {

@@ -2,15 +2,13 @@ package diffusers
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/easelgrid/easel/model"
 )
 
 //go:embed worker/*.py
@@ -29,7 +27,7 @@ func Worker() fs.FS {
 // What is there already is compared, byte by byte: it is about to be run. Nobody sees half of it, because it is
 // renamed into place when it is whole.
 func unpack(parent, name string, files fs.FS) (string, error) {
-	digest, err := digestTree(files)
+	digest, err := model.DigestTree(files)
 	if err != nil {
 		return "", err
 	}
@@ -112,24 +110,4 @@ func same(target string, files fs.FS) bool {
 		return nil
 	})
 	return err == nil
-}
-
-// digestTree is the SHA-256 over the names and contents of all files, in hex.
-func digestTree(files fs.FS) (string, error) {
-	sum := sha256.New()
-	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		f, err := files.Open(path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		body, err := io.ReadAll(f)
-		fmt.Fprintf(sum, "%q %d\n", path, len(body))
-		sum.Write(body)
-		return err
-	})
-	return hex.EncodeToString(sum.Sum(nil)), err
 }

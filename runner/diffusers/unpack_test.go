@@ -94,7 +94,7 @@ func TestTheLockPinsEveryPackageWithHashes(t *testing.T) {
 }
 
 func TestPipsWordsBecomePlainOnes(t *testing.T) {
-	for _, test := range []struct{ name, says, want string }{
+	for _, test := range []struct{ name, printed, want string }{
 		{"hash", "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "not the one that is pinned"},
 		{"network", "WARNING: Retrying: Failed to establish a new connection: [Errno -3]\nERROR: No matching distribution found for tqdm==4.70.1", "cannot be reached"},
 		{"disk", "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "disk is full"},
@@ -105,7 +105,7 @@ func TestPipsWordsBecomePlainOnes(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			l := pipListener{progress: func(Progress) {}, log: &strings.Builder{}}
-			l.listen(strings.NewReader(test.says))
+			l.listen(strings.NewReader(test.printed))
 			if err := l.explain(errors.New("exit status 1")); !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %q, want %q", err, test.want)
 			}

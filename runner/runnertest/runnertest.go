@@ -75,7 +75,7 @@ func (s *suite) run(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, *suite)
-		// process says that the case is about the process, whatever the model.
+		// process marks a case about the process, whatever the model.
 		process bool
 	}{
 		{"describes itself", describes, false},

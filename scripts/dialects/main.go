@@ -7,8 +7,6 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -21,6 +19,7 @@ import (
 	"github.com/easelgrid/easel/coordinator/dialect/nebulablock"
 	"github.com/easelgrid/easel/coordinator/dialect/openai"
 	"github.com/easelgrid/easel/coordinator/dialect/yescale"
+	"github.com/easelgrid/easel/scripts/internal/between"
 )
 
 // vendors are in the order of the page.
@@ -58,25 +57,7 @@ func run(write bool) error {
 		fmt.Print(tables())
 		return nil
 	}
-	old, err := os.ReadFile(page)
-	if err != nil {
-		return err
-	}
-	filled, err := fill(old)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(page, filled, 0o644)
-}
-
-// fill puts the tables into the page.
-func fill(old []byte) ([]byte, error) {
-	before, rest, ok := bytes.Cut(old, []byte(begin))
-	_, after, both := bytes.Cut(rest, []byte(end))
-	if !ok || !both {
-		return nil, errors.New(page + " has no place for the tables")
-	}
-	return fmt.Appendf(nil, "%s%s\n\n%s%s%s", before, begin, tables(), end, after), nil
+	return between.Write(page, begin, end, tables())
 }
 
 func tables() string {

@@ -3,16 +3,21 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
+
+	"github.com/easelgrid/easel/scripts/internal/between"
 )
 
-const document = "docs/performance.md"
+// The table stands in the document between the two marks.
+const (
+	document = "docs/performance.md"
+	begin    = "<!-- scripts/bench engine: begin -->"
+	end      = "<!-- scripts/bench engine: end -->"
+)
 
 func main() {
 	var o options
@@ -51,25 +56,7 @@ func run(ctx context.Context, o options, half string, write bool) error {
 		fmt.Println("\nPyTorch was not measured: set EASEL_PYTHON, or -python, to a Python that has torch and diffusers.")
 	}
 	if write {
-		return put(table)
+		return between.Write(document, begin, end, table)
 	}
 	return nil
-}
-
-const begin, end = "<!-- scripts/bench engine: begin -->\n", "<!-- scripts/bench engine: end -->\n"
-
-// put replaces what is between the marks.
-func put(table string) error {
-	text, err := os.ReadFile(document)
-	if err != nil {
-		return err
-	}
-	before, rest, found := strings.Cut(string(text), begin)
-	_, after, closed := strings.Cut(rest, end)
-	if !found || !closed {
-		return fmt.Errorf("%s has no marks for the table", document)
-	}
-	var b bytes.Buffer
-	b.WriteString(before + begin + "\n" + table + "\n" + end + after)
-	return os.WriteFile(document, b.Bytes(), 0o644)
 }

@@ -15,11 +15,11 @@ import (
 	"github.com/easelgrid/easel/runner/builtin/matrix"
 )
 
-// about is what a half says of itself once.
+// about is what a half reports once about itself.
 type about struct {
 	Version              string
 	Weights, Activations int // bytes
-	Resident             int // the most KiB in memory until the first picture was done; 0 where the system does not tell
+	Resident             int // the most KiB in memory until the first picture was done; 0 where the system does not report it
 }
 
 // half is a measuring process and the best of what it has measured.
@@ -134,7 +134,7 @@ func (h *half) stop() {
 	_ = h.command.Wait()
 }
 
-// resident reads the peak of a process' memory where Linux tells it.
+// resident reads the peak of a process' memory where Linux reports it.
 func resident(pid int) int {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -93,7 +93,7 @@ func memory(b *strings.Builder, all []*half) {
 	b.WriteString("\n")
 }
 
-// processor is the name of the first one, as Linux tells it.
+// processor is the name of the first one, as Linux names it.
 func processor() string {
 	text, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range strings.Lines(string(text)) {

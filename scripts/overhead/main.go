@@ -15,9 +15,16 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/easelgrid/easel/scripts/internal/between"
 )
 
-const document = "docs/performance.md"
+// The table stands in the document between the two marks.
+const (
+	document = "docs/performance.md"
+	begin    = "<!-- scripts/bench dialects: begin -->"
+	end      = "<!-- scripts/bench dialects: end -->"
+)
 
 func main() {
 	rounds := flag.Int("rounds", 100, "requests of each kind")
@@ -27,7 +34,7 @@ func main() {
 	defer stop()
 	table, err := measure(ctx, *rounds)
 	if err == nil && *write {
-		err = put(table)
+		err = between.Write(document, begin, end, table)
 	} else if err == nil {
 		fmt.Print(table)
 	}
@@ -82,19 +89,4 @@ func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", 1000*d.Seconds()
 func at(all []time.Duration, percent int) time.Duration {
 	sorted := slices.Sorted(slices.Values(all))
 	return sorted[min(len(sorted)*percent/100, len(sorted)-1)]
-}
-
-// put replaces what lies between the document's two markers.
-func put(table string) error {
-	body, err := os.ReadFile(document)
-	if err != nil {
-		return err
-	}
-	const begin, end = "<!-- scripts/bench dialects: begin -->\n", "<!-- scripts/bench dialects: end -->"
-	head, rest, ok := strings.Cut(string(body), begin)
-	_, tail, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		return fmt.Errorf("%s has no markers %q and %q", document, begin, end)
-	}
-	return os.WriteFile(document, []byte(head+begin+"\n"+table+"\n"+end+tail), 0o644)
 }

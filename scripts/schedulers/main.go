@@ -18,9 +18,15 @@ import (
 
 	"github.com/easelgrid/easel/runner/builtin/matrix"
 	"github.com/easelgrid/easel/runner/builtin/survey"
+	"github.com/easelgrid/easel/scripts/internal/between"
 )
 
-const document = "docs/schedulers.md"
+// The table stands in the document between the two marks.
+const (
+	document = "docs/schedulers.md"
+	begin    = "<!-- measured by scripts/schedulers -->"
+	end      = "<!-- end -->"
+)
 
 func main() {
 	n := flag.Int("n", 50, "prompts for each row")
@@ -31,7 +37,7 @@ func main() {
 	defer stop()
 	table, err := measure(ctx, *n, *only)
 	if err == nil && *write {
-		err = put(table)
+		err = between.Write(document, begin, end, table)
 	} else if err == nil {
 		fmt.Print(table)
 	}
@@ -71,19 +77,4 @@ func row(r survey.Result) string {
 	return fmt.Sprintf("| %s | %s | %d | %g | %s | %.0f %% | %.0f %% | %.0f %% | %.2f |\n",
 		r.Scheduler, cmp.Or(r.Sigmas, "own"), r.Spec.Steps, r.Spec.GuidanceScale, lora,
 		100*float64(r.Backgrounds)/float64(max(r.Pictures, 1)), 100*r.Color(), 100*r.Shape(), r.SecondsPerPicture)
-}
-
-// put replaces what lies between the document's two markers.
-func put(table string) error {
-	body, err := os.ReadFile(document)
-	if err != nil {
-		return err
-	}
-	const begin, end = "<!-- measured by scripts/schedulers -->\n", "<!-- end -->"
-	head, rest, ok := strings.Cut(string(body), begin)
-	_, tail, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		return fmt.Errorf("%s has no markers %q and %q", document, begin, end)
-	}
-	return os.WriteFile(document, []byte(head+begin+"\n"+table+"\n"+end+tail), 0o644)
 }

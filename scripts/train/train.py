@@ -210,7 +210,7 @@ def loss_weights(alphas: torch.Tensor) -> torch.Tensor:
 
 
 class Denoising:
-    """The training task: tell the noise that was added to latents, given their caption."""
+    """The training task: predict the noise that was added to latents, given their caption."""
 
     def __init__(self, tok: CLIPTokenizer, seed: int):
         self.alphas = networks.scheduler().alphas_cumprod

@@ -71,7 +71,7 @@ func short(value []byte) []byte {
 	return value
 }
 
-// Has tells whether the field is there and not null.
+// Has reports whether the field is there and not null.
 func (f *File) Has(field string) bool {
 	value, ok := f.fields[field]
 	return ok && !bytes.Equal(value, []byte("null"))

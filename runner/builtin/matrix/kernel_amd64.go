@@ -1,6 +1,6 @@
 package matrix
 
-// tile says where the kernel finds what it multiplies. Row r of the left side is a[r] with its runs, each of run
+// tile is where the kernel finds what it multiplies. Row r of the left side is a[r] with its runs, each of run
 // floats and step bytes behind the one before; the right side is a panel, wide floats for each of those.
 type tile struct {
 	a    [tall]*float32

@@ -40,7 +40,7 @@ func (v View) set(row []float32) {
 	}
 }
 
-// check panics where v reaches over its data.
+// check panics where v reaches past its data.
 func (v View) check() {
 	if v.Rows > 0 && v.Cols > 0 {
 		_ = v.Data[(v.Rows-1)*v.Stride+v.Cols-1]
@@ -77,10 +77,10 @@ func fastest() door {
 	return all[len(all)-1]
 }
 
-// Name tells which implementation is in use: "gonum" or "avx2".
+// Name is the implementation in use: "gonum" or "avx2".
 func Name() string { return active.name() }
 
-// Vectors tells whether the implementation in use is one of AVX2 instructions, so that the layers between the products
+// Vectors reports whether the implementation in use is one of AVX2 instructions, so that the layers between the products
 // choose the same.
 func Vectors() bool { return active.name() == "avx2" }
 
@@ -163,7 +163,7 @@ func Multiply(c, a View, b *Operand, bias []float32) {
 func Scratch(a Patches, rows int) int { return active.scratch(a, rows) }
 
 // Convolve is Multiply for a left-hand side of patches, of which c's rows are a.From and on. scratch is
-// memory of the size that Scratch tells.
+// memory of the size that Scratch returns.
 func Convolve(c View, a Patches, b *Operand, bias, scratch []float32) {
 	if a.Runs*a.Run != b.K || c.Cols != b.N {
 		panic(fmt.Sprintf("matrix: patches of %d times an operand of %d x %d into %d columns", a.Runs*a.Run, b.K, b.N, c.Cols))

@@ -22,7 +22,7 @@ func (p *Patches) start(i int) int {
 	return line/p.Lines*p.PictureStep + line%p.Lines*p.LineStep + x*p.PixelStep
 }
 
-// plain tells whether the rows are those of a matrix.
+// plain reports whether the rows are those of a matrix.
 func (p *Patches) plain() bool { return p.Runs == 1 && p.Lines == 1 }
 
 // walk is a place in a walk along the rows.
@@ -54,7 +54,7 @@ func (w *walk) advance(p *Patches) {
 	w.at = w.lineAt
 }
 
-// check panics where rows rows of p reach over its data: behind it stand instructions that check nothing.
+// check panics where rows rows of p reach past its data: the instructions that follow check nothing.
 func (p *Patches) check(rows int) {
 	if rows == 0 {
 		return

@@ -106,7 +106,7 @@ func sweep(c View, a Patches, b *Operand, k, at, run, runs int) {
 	}
 }
 
-// edge runs the kernel beside c, for a tile that reaches over c's end.
+// edge runs the kernel beside c, for a tile that reaches past c's end.
 func edge(t *tile, c View, i, j, rows, width int) {
 	var block [tall * wide]float32
 	for r := range rows {

@@ -10,7 +10,7 @@ import (
 // lanes is the number of values that one instruction of vectors takes.
 const lanes = 8
 
-// vectors tells whether the functions of AVX2 instructions are used; it goes with the choice of matrix products.
+// vectors reports whether the functions of AVX2 instructions are used; it goes with the choice of matrix products.
 func vectors() bool { return matrix.Vectors() }
 
 // Activation changes values in place.

@@ -9,7 +9,10 @@ type Arena struct {
 	lent  int // floats lent from all slabs
 	peak  int // the most that were lent at one time
 
-	crew crew
+	team team
+	// share runs a job on several goroutines: team.run, but for the benchmark that compares it with another way.
+	share func(limit, tasks int, j job)
+
 	sums []float64
 	// One of each kind of job is enough: an operation ends before the next begins.
 	product   product
@@ -38,7 +41,7 @@ func (m *Arena) Release(at Mark) {
 	}
 }
 
-// Held returns the number of floats that the arena has got from the system, and Peak the most that were lent at one time.
+// Held returns the number of floats that the arena has got from the system.
 func (m *Arena) Held() int {
 	n := 0
 	for _, slab := range m.slabs {
@@ -47,7 +50,7 @@ func (m *Arena) Held() int {
 	return n
 }
 
-// Peak is said at Held.
+// Peak returns the most floats that were lent at one time.
 func (m *Arena) Peak() int { return m.peak }
 
 // Keep takes back what was lent since the mark, except x, which moves to where the mark is. So a chain of

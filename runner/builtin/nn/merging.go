@@ -62,7 +62,7 @@ func Merge(m *Arena, x Tensor, ratio float64) *Merging {
 	return g
 }
 
-// isDestination tells whether a pixel is one. The last line or column of odd sides has none.
+// isDestination reports whether a pixel is one. The last line or column of odd sides has none.
 func (g *Merging) isDestination(pixel int) bool {
 	y, x := pixel/g.w, pixel%g.w
 	return y%square == 0 && x%square == 0 && y+square <= g.h && x+square <= g.w

@@ -338,13 +338,14 @@ type counting struct{ runs []int32 }
 func (c *counting) do(_, i int) { atomic.AddInt32(&c.runs[i], 1) }
 
 func TestEveryTaskRunsOnce(t *testing.T) {
-	m := &Arena{}
-	for call := range 2000 {
-		j := &counting{make([]int32, call%37)}
-		m.parallel(1+call%9, len(j.runs), j)
-		for i, n := range j.runs {
-			if n != 1 {
-				t.Fatalf("call %d: task %d ran %d times", call, i, n)
+	for name, m := range map[string]*Arena{"plain": {}, "spinning": Spinning()} {
+		for call := range 2000 {
+			j := &counting{make([]int32, call%37)}
+			m.parallel(1+call%9, len(j.runs), j)
+			for i, n := range j.runs {
+				if n != 1 {
+					t.Fatalf("%s, call %d: task %d ran %d times", name, call, i, n)
+				}
 			}
 		}
 	}

@@ -11,24 +11,7 @@ import (
 // memory.
 type job interface{ do(worker, task int) }
 
-// crew runs one job at a time. It is part of the arena and used again and again: a job allocates nothing.
-type crew struct {
-	job   job
-	tasks int64
-	next  atomic.Int64
-	// state is the number of the call and, in the low bits, how many helpers have joined it. A helper that comes
-	// when the call is over finds another number and goes away.
-	state atomic.Uint64
-	// left counts the helpers that have joined and not finished, from the moment that the call asks; before that it
-	// is below zero.
-	left atomic.Int64
-	done chan struct{}
-}
-
-// joinedBits is the width of the number of helpers in crew.state.
-const joinedBits = 16
-
-// parallel runs the job on the calling goroutine and up to limit-1 helpers.
+// parallel runs the job on the calling goroutine and up to limit-1 others.
 func (m *Arena) parallel(limit, tasks int, j job) {
 	limit = min(limit, tasks)
 	if limit <= 1 {
@@ -37,116 +20,46 @@ func (m *Arena) parallel(limit, tasks int, j job) {
 		}
 		return
 	}
-	c := &m.crew
-	if c.done == nil {
-		c.done = make(chan struct{}, 1)
+	if m.share == nil {
+		m.share = m.team.run
 	}
-	c.job, c.tasks = j, int64(tasks)
-	c.next.Store(0)
-	call := c.state.Load() >> joinedBits
-	ask(limit-1, invitation{c, call})
-	c.work(0)
-	joined := int64(c.state.Swap((call+1)<<joinedBits) & (1<<joinedBits - 1))
-	c.await(joined)
-	c.job = nil
+	m.share(limit, tasks, j)
 }
 
-func (c *crew) work(worker int) {
-	for i := c.next.Add(1) - 1; i < c.tasks; i = c.next.Add(1) - 1 {
-		c.job.do(worker, int(i))
-	}
+// team runs one job at a time on goroutines that live as long as the job. It is part of the arena and used again and
+// again: a job allocates nothing.
+type team struct {
+	job    job
+	tasks  int64
+	next   atomic.Int64 // the first task that nobody has taken
+	joined atomic.Int64
+	others sync.WaitGroup
+	help   func() // what each of the others runs; made once, since a closure allocates
 }
 
-// await returns when all who joined have finished. They are in their last tasks, so looking for a moment is cheaper than
-// sleeping.
-func (c *crew) await(joined int64) {
-	if c.left.Add(joined) == 0 {
-		return
-	}
-	for range spins {
-		if c.left.Load() == 0 {
-			break
+func (t *team) run(limit, tasks int, j job) {
+	if t.help == nil {
+		t.help = func() {
+			t.work(int(t.joined.Add(1)))
+			t.others.Done()
 		}
 	}
-	<-c.done
-}
-
-// invitation asks a helper to join a call.
-type invitation struct {
-	crew *crew
-	call uint64
-}
-
-// accept joins the call if it is still going on, and works.
-func (v invitation) accept() {
-	c := v.crew
-	for {
-		s := c.state.Load()
-		if s>>joinedBits != v.call {
-			return
-		}
-		if c.state.CompareAndSwap(s, s+1) {
-			c.work(int(s&(1<<joinedBits-1)) + 1)
-			if c.left.Add(-1) == 0 {
-				c.done <- struct{}{}
-			}
-			return
-		}
+	t.job, t.tasks = j, int64(tasks)
+	t.next.Store(0)
+	t.joined.Store(0)
+	t.others.Add(limit - 1)
+	for range limit - 1 {
+		go t.help()
 	}
+	t.work(0)
+	t.others.Wait()
+	t.job = nil
 }
 
-// helpers are goroutines that stay for the whole life of the process, since starting one allocates. All arenas share
-// them.
-var helpers struct {
-	started atomic.Int64
-	lock    sync.Mutex
-	invited chan invitation
-}
-
-// helperLimit is the largest number of helpers, and of invitations that wait.
-const helperLimit = 256
-
-func init() { helpers.invited = make(chan invitation, helperLimit) }
-
-// spins is how often one looks for news before sleeping: about the time that waking another thread takes.
-const spins = 4000
-
-// ask invites n helpers, as far as the queue has room.
-func ask(n int, v invitation) {
-	n = min(n, helperLimit)
-	if helpers.started.Load() < int64(n) {
-		helpers.lock.Lock()
-		for helpers.started.Load() < int64(n) {
-			helpers.started.Add(1)
-			go help()
-		}
-		helpers.lock.Unlock()
+func (t *team) work(worker int) {
+	for i := t.next.Add(1) - 1; i < t.tasks; i = t.next.Add(1) - 1 {
+		t.job.do(worker, int(i))
 	}
-	for range n {
-		select {
-		case helpers.invited <- v:
-		default:
-			return
-		}
-	}
-}
-
-func help() {
-	for {
-		nextInvitation().accept()
-	}
-}
-
-// nextInvitation looks for a moment before it sleeps: the operations of a network follow one another closely.
-func nextInvitation() invitation {
-	for range spins {
-		select {
-		case v := <-helpers.invited:
-			return v
-		default:
-		}
-	}
-	return <-helpers.invited
 }
 
 // workers is how many goroutines are worth using for an operation of about that many multiplications.
@@ -158,7 +71,7 @@ func workers(cost int) int {
 	return max(1, min(runtime.GOMAXPROCS(0), cost/worthwhile))
 }
 
-// elementWorkers is workers for an operation that goes over its elements once.
+// elementWorkers is workers for an operation that reads its elements once.
 func elementWorkers(cost int) int {
 	if vectors() {
 		cost /= 2

@@ -1,6 +1,6 @@
 package nn
 
-// The functions below are written in AVX2 and FMA instructions; what they compute is said in Go where they are called,
+// The functions below are written in AVX2 and FMA instructions; what they compute is written in Go where they are called,
 // which is also what runs on other processors. All of them need multiples of eight, and at least eight.
 
 //go:noescape

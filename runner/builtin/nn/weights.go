@@ -52,7 +52,7 @@ func (w *Weights) fault(format string, args ...any) {
 	w.faults = append(w.faults, fmt.Errorf(format, args...))
 }
 
-// Has tells whether the file has the tensor.
+// Has reports whether the file has the tensor.
 func (w *Weights) Has(name string) bool {
 	_, ok := w.file.Tensor(w.prefix + name)
 	return ok

@@ -24,7 +24,7 @@ type entry struct {
 	Offsets [2]uint64 `json:"data_offsets"`
 }
 
-// header holds what the JSON at the start of a file says.
+// header is the JSON at the start of a file.
 type header struct {
 	entries  map[string]entry
 	metadata map[string]string

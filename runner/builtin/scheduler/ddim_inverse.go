@@ -16,7 +16,7 @@ func newDDIMInverse(s settings, steps int, _ Random) Scheduler {
 	return &ddimInverse{s.tabular(at), s.train / steps}
 }
 
-// AddNoise: the walk's calls begin with less noise than the model is told, and it ends in noise, so call
+// AddNoise: the walk's calls begin with less noise than the timestep given to the model, and it ends in noise, so call
 // equal to the number of calls is the last timestep here.
 func (d *ddimInverse) AddNoise(dst, original, noise []float32, call int) {
 	time := d.at[len(d.at)-1]

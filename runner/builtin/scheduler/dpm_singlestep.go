@@ -51,7 +51,7 @@ func (d *dpmSinglestep) Step(sample, output, original []float32, call int) {
 	}
 }
 
-// degenerate tells whether levels of the group are the same.
+// degenerate reports whether levels of the group are the same.
 func (d *dpmSinglestep) degenerate(call, order int) bool {
 	for at := call - order + 1; at <= call; at++ {
 		if d.flat(at, at+1) {

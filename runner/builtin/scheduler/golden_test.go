@@ -25,7 +25,7 @@ type row struct {
 	calls    []call
 }
 
-// call is what diffusers has after one call; NaN where it does not tell.
+// call is what diffusers has after one call; NaN where it has none.
 type call struct {
 	time                     float32
 	sample, original, noised []float32
@@ -70,7 +70,7 @@ func goldenRows(t *testing.T) []row {
 	return rows
 }
 
-// line is numpy's linspace over the numbers that are walked.
+// line is numpy's linspace of the numbers that are walked.
 func line(start, end float32) []float32 { return linspace32(start, end, size) }
 
 // standIn takes the model's place, there and here.

@@ -1,7 +1,7 @@
 package scheduler
 
 // lcm is LCMScheduler: multistep consistency sampling (Luo et al. 2023, arXiv:2310.04378, algorithm 3; Song et
-// al. 2023, arXiv:2303.01469, algorithm 1). It is for models distilled to tell the picture in one call.
+// al. 2023, arXiv:2303.01469, algorithm 1). It is for models distilled to predict the picture in one call.
 type lcm struct {
 	tabular
 	scaling float32

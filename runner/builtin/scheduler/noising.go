@@ -81,7 +81,7 @@ func withoutSignal(products []float32) []float32 {
 	for i, product := range products {
 		root := (sqrt32(product) - least) * stretch
 		bar := root * root
-		if before > 0 { // else the signal is gone already, and nothing can be said of its rest
+		if before > 0 { // else the signal is gone already, and nothing is known of its rest
 			alphas[i] = bar / before
 		}
 		before = bar

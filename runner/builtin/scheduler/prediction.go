@@ -5,7 +5,7 @@ package scheduler
 type prediction string
 
 // split returns the picture and the noise that make up x = a*picture + b*noise, given the model's output. At
-// a = 0 the picture cannot be told from the noise; the floor's a then stands for it.
+// a = 0 the picture cannot be computed from the noise; the floor's a then stands for it.
 func (p prediction) split(x, output, a, b float32) (picture, noise float32) {
 	switch p {
 	case "sample":

@@ -93,6 +93,6 @@ func (r *rungs) split(form, original, sample, output []float32, call int, noise 
 	}
 }
 
-// flat tells whether two levels are the same to the method. A step between them changes nothing, and they say
+// flat reports whether two levels are the same to the method. A step between them changes nothing, and they say
 // nothing about the slope.
 func (r *rungs) flat(a, b int) bool { return r.lambda[a] == r.lambda[b] }

@@ -20,9 +20,9 @@
 //	ScoreSdeVeScheduler               2N                   every call       2011.13456
 //	LCMScheduler                      N, 4 to 8            all but the last 2310.04378
 //
-// Which options each takes is told by api.SchedulerOptions.Faults. A walk agrees with diffusers to about 1e-6
+// api.SchedulerOptions.Faults has which options each takes. A walk agrees with diffusers to about 1e-6
 // a call. Where diffusers fails or gives no number, as for a thousand steps with an offset, the walk here is
-// made finite, and the place says so.
+// made finite, and a comment there states it.
 package scheduler
 
 import (
@@ -37,7 +37,7 @@ import (
 type Scheduler interface {
 	// InitSigma is what fresh noise is multiplied by when the walk starts at call 0.
 	InitSigma() float32
-	// Timesteps are what the model is told, one per call. They may be fractional. A method that calls the
+	// Timesteps are what the model is given, one per call. They may be fractional. A method that calls the
 	// model more than once in a step has more of them than steps.
 	Timesteps() []float32
 	// Order is the number of calls to a step as diffusers counts it, by which img2img skips.

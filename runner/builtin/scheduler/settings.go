@@ -108,7 +108,7 @@ func (s *settings) fit(name string) {
 	case name == DDIMInverse && s.spacing == "linspace":
 		s.spacing = "leading"
 	case s.algorithm == "dpmsolver" || s.algorithm == "sde-dpmsolver":
-		// The noise cannot be told from a sample that has none.
+		// The noise cannot be predicted from a sample that has none.
 		s.finalZero = false
 	}
 	if s.algorithm == "sde-dpmsolver" {
@@ -116,7 +116,7 @@ func (s *settings) fit(name string) {
 	}
 }
 
-// respaced tells whether a schedule of sigmas places the steps, and not the training timesteps.
+// respaced reports whether a schedule of sigmas places the steps, and not the training timesteps.
 func (s settings) respaced() bool { return s.sigmaSchedule != "" && s.sigmaSchedule != "normal" }
 
 func or[T any](p *T, otherwise T) T {

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// A Verdict says how much of a scene its picture shows. Colors, Shapes and Placed count figures.
+// A Verdict is how much of a scene its picture shows. Colors, Shapes and Placed count figures.
 type Verdict struct {
 	Background bool
 	Figures    int     // asked for
@@ -56,7 +56,7 @@ func one(b bool) int {
 	return 0
 }
 
-// direction is where figure i should be, if the caption says so.
+// direction is where figure i should be, if the caption has a position.
 func direction(s Scene, i int) ([2]int, bool) {
 	if len(s.Figures) == 2 {
 		return [2]int{2*i - 1, 0}, true

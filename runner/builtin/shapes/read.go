@@ -68,7 +68,7 @@ func (r raster) median(chosen []int) rgb {
 	return out
 }
 
-// Read tells what a picture shows: the colour of its border, and every patch inside that differs
+// Read finds what a picture shows: the colour of its border, and every patch inside that differs
 // from it by more than the picture's noise and covers at least half a percent.
 func Read(picture image.Image) Reading {
 	r := newRaster(picture)

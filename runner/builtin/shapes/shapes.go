@@ -30,7 +30,7 @@ var Colors = []Color{
 // Names of all shapes, in the order scripts/train/shapes.py has them.
 var Names = []string{"circle", "square", "triangle", "star"}
 
-// Positions are the phrases that say where a single shape is, with the direction from the centre.
+// Positions are the phrases for where a single shape is, with the direction from the centre.
 var Positions = map[string][2]int{
 	"on the left": {-1, 0}, "on the right": {1, 0}, "at the top": {0, -1}, "at the bottom": {0, 1}, "in the center": {0, 0},
 }
@@ -42,7 +42,7 @@ type Figure struct {
 	Position     string // "" or a key of Positions
 }
 
-// A Scene is what a caption says. With two figures the first is on the left.
+// A Scene is what a caption describes. With two figures the first is on the left.
 type Scene struct {
 	Caption    string
 	Background string

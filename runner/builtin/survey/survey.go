@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/picture"
 	"github.com/easelgrid/easel/runner"
 	"github.com/easelgrid/easel/runner/builtin"
 	"github.com/easelgrid/easel/runner/builtin/shapes"
@@ -81,7 +82,7 @@ func (s *Surveyor) Run(ctx context.Context, c Case, n int) (Result, error) {
 		request := api.JobRequest{
 			Prompt: scene.Caption, Scheduler: c.Scheduler, SchedulerOptions: api.SchedulerOptions{SigmaSchedule: c.Sigmas},
 		}
-		var inputs runner.Inputs
+		var inputs picture.Inputs
 		if c.Scheduler == api.InversionScheduler {
 			init, err := s.draw(ctx, api.JobRequest{Prompt: scene.Caption}, int64(i), inputs)
 			if err != nil {
@@ -118,7 +119,7 @@ type drawn struct {
 	took    time.Duration
 }
 
-func (s *Surveyor) draw(ctx context.Context, request api.JobRequest, seed int64, inputs runner.Inputs) (drawn, error) {
+func (s *Surveyor) draw(ctx context.Context, request api.JobRequest, seed int64, inputs picture.Inputs) (drawn, error) {
 	request.Seed = &seed
 	spec, faults := request.Spec(s.model, 0)
 	if inputs.Init != nil { // in place of a file

@@ -15,7 +15,7 @@ import (
 // sizeLimit bounds each of the tokenizer's files in bytes; CLIP's largest has 2 MB.
 const sizeLimit = 32 << 20
 
-// lengthLimit bounds model_max_length. Files without a limit of their own say 1e30 there.
+// lengthLimit bounds model_max_length. Files without a limit of their own have 1e30 there.
 const lengthLimit = 1 << 16
 
 // Open reads a tokenizer directory: vocab.json and merges.txt, or else the same two from tokenizer.json, and

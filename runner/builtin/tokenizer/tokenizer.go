@@ -27,7 +27,7 @@ type special struct {
 	normalized bool
 }
 
-// merge tells what two neighbouring tokens become, and how early that merge comes.
+// merge is what two neighbouring tokens become, and how early that merge comes.
 type merge struct{ rank, id int }
 
 // Length is the number of ids that Encode returns: model_max_length.

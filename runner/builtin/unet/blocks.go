@@ -153,7 +153,7 @@ func (u up) forward(p *pass, x nn.Tensor) (nn.Tensor, error) {
 	if err := p.ctx.Err(); err != nil {
 		return x, err
 	}
-	// Sides that do not halve evenly: the next skip tells the size.
+	// Sides that do not halve evenly: the next skip has the size.
 	next := p.skips[len(p.skips)-1]
 	return p.m.Keep(p.mark, u.sample.ForwardResized(p.m, x, next.H, next.W)), nil
 }

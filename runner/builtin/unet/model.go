@@ -71,7 +71,7 @@ func (m *Model) Layers() map[string]*nn.Dense { return m.layers }
 func (m *Model) Kept() int { return m.kept }
 
 // Forward predicts, for a batch of latents (N, H, W, In) at one timestep and the text encoder's states (N, 1, T,
-// ContextWidth), what the scheduler's prediction type says: (N, H, W, Out). The result is lent from a and lives
+// ContextWidth), what the scheduler's prediction type stands for: (N, H, W, Out). The result is lent from a and lives
 // as long as the caller's mark. A cancelled ctx ends the pass between two blocks.
 func (m *Model) Forward(ctx context.Context, a *nn.Arena, x nn.Tensor, timestep float32, text nn.Tensor) (nn.Tensor, error) {
 	if x.C != m.Config.In || text.C != m.Config.ContextWidth || x.N != text.N {

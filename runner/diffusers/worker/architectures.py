@@ -1,4 +1,4 @@
-"""What the architectures are, as a model's configurations tell it."""
+"""What the architectures are, as a model's configurations describe them."""
 
 from __future__ import annotations
 

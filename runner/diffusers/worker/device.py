@@ -57,7 +57,7 @@ def _choose(wish: str) -> str:
     return wish
 
 
-# What a lack of memory is called where it has no type of its own: PyTorch's allocators, C++, and oneDNN, which tells
+# What a lack of memory is called where it has no type of its own: PyTorch's allocators, C++, and oneDNN, which reports
 # no cause when it cannot set a layer up.
 NO_MEMORY = ("DefaultCPUAllocator", "bad_alloc", "could not create a primitive", "MPS backend out of memory", "CUDA out of memory")
 

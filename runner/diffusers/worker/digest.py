@@ -12,6 +12,7 @@ from typing import Iterator
 from worker import faults
 
 REMEMBERED = 16 << 20  # bytes from which a digest is worth remembering
+MAX_LINKS = 10_000  # links to directories of links could multiply without end
 
 
 def of_file(path: pathlib.Path, memory: Memory | None = None) -> str:
@@ -24,8 +25,14 @@ def of_file(path: pathlib.Path, memory: Memory | None = None) -> str:
 
 
 def of_tree(root: pathlib.Path, memory: Memory | None = None) -> str:
-    """Over the names and contents of all files, in lexical order."""
-    files = list(_walk(root, ""))
+    """Over the names, sizes and contents of all files, in lexical order.
+
+    Symbolic links are followed, and count as what they lead to under their own name. A link has to stay in the
+    model's store: the directory itself or, for a snapshot in a Hugging Face cache, its whole repository. The rule is
+    that of package model of the Go program, and so is the digest; model/testdata/directories.json has the cases.
+    """
+    root = root.resolve(strict=True)
+    files = list(_Walk(_store(root)).directory(root, "", ()))
 
     def compute() -> str:
         sum_ = hashlib.sha256()
@@ -37,16 +44,49 @@ def of_tree(root: pathlib.Path, memory: Memory | None = None) -> str:
     return (memory or Memory(None)).recall([path for _, path in files], compute)
 
 
-def _walk(directory: pathlib.Path, prefix: str) -> Iterator[tuple[str, pathlib.Path]]:
-    for name in sorted(os.listdir(directory), key=os.fsencode):
-        path = directory / name
-        mode = path.lstat().st_mode
-        if stat.S_ISDIR(mode):
-            yield from _walk(path, f"{prefix}{name}/")
-        elif stat.S_ISREG(mode):
-            yield prefix + name, path
-        elif stat.S_ISLNK(mode):
-            raise faults.Failure(faults.MODEL_BROKEN, f"{path}: a symbolic link; a model's digest covers files only, so copy the file here")
+def _store(root: pathlib.Path) -> pathlib.Path:
+    """The directory that the links of a model's directory have to stay in."""
+    for at in (root, *root.parents):
+        if at.parent.name == "snapshots" and at.parent.parent.name.startswith("models--"):
+            return at.parent.parent
+    return root
+
+
+class _Walk:
+    def __init__(self, store: pathlib.Path):
+        self._store, self._links = store, 0
+
+    def directory(self, directory: pathlib.Path, prefix: str, above: tuple[pathlib.Path, ...]) -> Iterator[tuple[str, pathlib.Path]]:
+        """The files by name; above holds the real paths of the directories that this one lies in."""
+        above = (*above, directory)
+        for name in sorted(os.listdir(directory), key=os.fsencode):
+            path = directory / name
+            mode = path.lstat().st_mode
+            if stat.S_ISLNK(mode):
+                link, path = path, self._follow(path)
+                if path in above:
+                    raise _refused(link, "leads back to a directory that it lies in")
+                mode = path.stat().st_mode
+            if stat.S_ISDIR(mode):
+                yield from self.directory(path, f"{prefix}{name}/", above)
+            elif stat.S_ISREG(mode):
+                yield prefix + name, path
+
+    def _follow(self, link: pathlib.Path) -> pathlib.Path:
+        self._links += 1
+        if self._links > MAX_LINKS:
+            raise faults.Failure(faults.MODEL_BROKEN, f"{link}: the directory has more than {MAX_LINKS} symbolic links")
+        try:
+            target = link.resolve(strict=True)
+        except (OSError, RuntimeError) as error:  # RuntimeError: a loop, before Python 3.13
+            raise _refused(link, f"leads nowhere: {error}") from None
+        if target != self._store and self._store not in target.parents:
+            raise _refused(link, f"leads to {target}, outside of the model's store {self._store}: copy the file here")
+        return target
+
+
+def _refused(link: pathlib.Path, why: str) -> faults.Failure:
+    return faults.Failure(faults.MODEL_BROKEN, f"{link}: the symbolic link {why}")
 
 
 def _add(sum_, path: pathlib.Path) -> None:

@@ -96,7 +96,7 @@ class Work:
         self._report("loading", 0, 0)
         loaded = self._engine.load(self._model.name)
         self._pipe = pipe = loaded.pipeline("inpaint" if self._spec.get("mask_image") else "img2img" if self._spec.get("init_image") else "txt2img")
-        self._renew_scheduler(loaded)  # what is wrong with the options is said before anything is encoded
+        self._renew_scheduler(loaded)  # faults of the options are reported before anything is encoded
         digests = self._engine.adapt(self._model, self._spec)
         vae = self._vae(loaded)
         self._clock.lap("load")
@@ -196,7 +196,7 @@ class Work:
             return picture.convert(mode)
 
     def _deliver(self, index: int, pixels: np.ndarray, flagged: bool) -> None:
-        """Writes the picture under its name only when it is whole, and says so."""
+        """Writes the picture under its name only when it is whole, and reports it."""
         name = f"image-{index}.png"
         part = self._directory / (name + ".part")
         Image.fromarray(pixels).save(part, "PNG", compress_level=1)

@@ -55,7 +55,7 @@ class Model:
 
     def describe(self) -> dict:
         t = self.traits
-        said = {
+        described = {
             "name": self.name, "architecture": t.architecture, "digest": self.digest, "width": t.width, "height": t.height,
             "steps": int(self.easel.get("steps", t.steps)), "guidance_scale": float(self.easel.get("guidance_scale", t.guidance_scale)),
             "scheduler": self.easel.get("scheduler", t.scheduler), "loras": [a.describe() for a in self.loras],
@@ -63,8 +63,8 @@ class Model:
             "schedulers": list(t.schedulers), "closed_vocabulary": self.closed_vocabulary, "plain_background": bool(self.easel.get("plain_background")),
         }  # fmt: skip
         if defaults := self.easel.get("scheduler_defaults"):
-            said["scheduler_defaults"] = {n: d for n, d in defaults.items() if n in t.schedulers}
-        return said
+            described["scheduler_defaults"] = {n: d for n, d in defaults.items() if n in t.schedulers}
+        return described
 
 
 @dataclasses.dataclass

@@ -1,4 +1,4 @@
-"""What the worker is told at its start."""
+"""The worker's arguments."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""A model in memory, and the pipelines over it: one per kind of job, all of the same components."""
+"""A model in memory, and the pipelines that use it: one per kind of job, all of the same components."""
 
 from __future__ import annotations
 
 import functools
 import inspect
+import os
 import pathlib
 
 import diffusers
@@ -113,10 +114,12 @@ def _class(model: Model, kind: str):
 
 
 def _refuse_pickles(model: Model) -> None:
-    for path in sorted(model.configs.rglob("*")):
-        if path.suffix in PICKLES:
-            name = path.relative_to(model.configs)
-            raise _broken(model, f"{name} is a pickle, which can run code when it is read; only safetensors are, so take it out of the directory")
+    # In directories behind links, too: the digest has made sure that those do not lead in circles.
+    walk = os.walk(model.configs, followlinks=True)
+    pickles = sorted(pathlib.Path(directory, f) for directory, _, files in walk for f in files if f.endswith(PICKLES))
+    if pickles:
+        name = pickles[0].relative_to(model.configs)
+        raise _broken(model, f"{name} is a pickle, which can run code when it is read; only safetensors are, so take it out of the directory")
 
 
 def _broken(model: Model, why: object) -> faults.Failure:

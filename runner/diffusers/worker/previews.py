@@ -15,7 +15,7 @@ QUALITIES = (80, 60, 40, 20)
 
 @torch.no_grad()
 def jpeg(vae, latents: torch.Tensor, limit: int) -> bytes | None:
-    """A JPEG of latents (1, channels, height, width), which are averaged over squares first; None where it cannot be small enough."""
+    """A JPEG of latents (1, channels, height, width), which are averaged in squares first; None where it cannot be small enough."""
     square = -(-max(latents.shape[-2:]) // SIDE)
     small = torch.nn.functional.avg_pool2d(latents.float(), square) if square > 1 else latents
     picture = Image.fromarray(to_levels(decode(vae, small)))

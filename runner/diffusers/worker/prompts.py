@@ -28,7 +28,7 @@ _MARK = re.compile(
 
 
 class PromptError(ValueError):
-    """A prompt that cannot be used; the message says why and is meant for the user."""
+    """A prompt that cannot be used; the message has the reason and is meant for the user."""
 
 
 @dataclasses.dataclass

@@ -1,4 +1,4 @@
-// Command measure counts how often the shipped model draws what it is asked to, over prompts that
+// Command measure counts how often the shipped model draws what it is asked to, for prompts that
 // training never drew together. scripts/train/README.md holds its figures.
 //
 //	go run ./scripts/train/measure

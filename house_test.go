@@ -18,15 +18,19 @@ var house = []struct {
 	may  []string
 }{
 	{"api", nil},
-	{"api/client", []string{"api"}},
+	{"api/client", []string{"api", "internal/sse"}},
 	{"gpu", nil},
-	{"runner", []string{"api", "runner", "runner/webp"}},
+	{"internal/backoff", nil},
+	{"internal/disk", nil},
+	{"internal/pin", nil},
+	{"internal/sse", nil},
+	{"runner", []string{"api", "internal/", "runner", "runner/webp"}},
 	{"runner/builtin", []string{"api", "runner", "runner/builtin", "runner/runnertest"}},
 	{"runner/fake", []string{"api", "runner", "runner/runnertest"}},
 	{"runner/runnertest", []string{"api", "runner"}},
 	{"runner/webp", nil},
-	{"agent", []string{"api", "gpu", "runner", "agent"}},
-	{"coordinator", []string{"api", "coordinator/"}},
+	{"agent", []string{"api", "gpu", "internal/", "runner", "agent"}},
+	{"coordinator", []string{"api", "coordinator/", "internal/"}},
 	{"coordinator/dialect", []string{"api", "coordinator/dialect"}},
 	{"coordinator/dialect/dialecttest/grid", []string{"agent", "api", "coordinator", "runner", "runner/fake"}}, // for tests only
 	{"coordinator/outward", []string{"api"}},
@@ -34,7 +38,7 @@ var house = []struct {
 }
 
 // onlyStandard may not import other modules either.
-var onlyStandard = []string{"api", "api/client", "coordinator/outward"}
+var onlyStandard = []string{"api", "api/client", "coordinator/outward", "internal/backoff", "internal/pin", "internal/sse"}
 
 func TestImportDirections(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...").Output()
@@ -118,6 +122,12 @@ func TestWrongImportsAreSeen(t *testing.T) {
 		{"runner/builtin/nn", module + "/runner/builtin/matrix", false},
 		{"runner/builtin/nn", module + "/runner/fake", true},
 		{"agent", module + "/runner/builtin", true},
+		{"agent", module + "/internal/pin", false},
+		{"api/client", module + "/internal/sse", false},
+		{"api/client", module + "/internal/disk", true},
+		{"internal/sse", module + "/api", true},
+		{"internal/sse", "github.com/gorilla/websocket", true},
+		{"internal/disk", "golang.org/x/sys/windows", false},
 		{"cmd/easel", module + "/coordinator", false},
 	} {
 		t.Run(test.pkg+" imports "+test.imports, func(t *testing.T) {

@@ -23,7 +23,7 @@ func writePlain(dir string, f Finished) (File, error) {
 		return File{}, fmt.Errorf("encode png: %w", err)
 	}
 	name := fmt.Sprintf("image-%d.png", f.Index)
-	if err := writeWhole(filepath.Join(dir, name), b.Bytes()); err != nil {
+	if err := writeFile(filepath.Join(dir, name), b.Bytes()); err != nil {
 		return File{}, err
 	}
 	file := File{Name: name, Image: described(b.Bytes(), f.Picture.Bounds().Size(), api.FormatPNG)}
@@ -71,7 +71,7 @@ func (f finisher) file(plain File) (string, api.Image, error) {
 		return fail("image %d: %v", plain.Index, err)
 	}
 	target := filepath.Join(f.dir, fmt.Sprintf("image-%d.%s", plain.Index, f.format()))
-	if err := writeWhole(target, body); err != nil {
+	if err := writeFile(target, body); err != nil {
 		return "", api.Image{}, err
 	}
 	if target != source {

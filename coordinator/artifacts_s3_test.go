@@ -24,32 +24,34 @@ import (
 // What a failed upload sent would be paid for until somebody looked: parts of an upload that was never
 // completed are in no listing of objects.
 func TestS3UploadThatFailsLeavesNoParts(t *testing.T) {
-	bucket, err := openS3(t.Context(), s3Bucket(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer bucket.close()
-	body := bytes.Repeat([]byte("0123456789"), s3Part/10*2+7)
-	broken := errors.New("the line broke")
-	canceled, cancel := context.WithCancel(t.Context())
-	for _, test := range []struct {
-		name string
-		ctx  context.Context
-		body io.Reader
-		want error
-	}{
-		{"another digest", t.Context(), bytes.NewReader(append(body, 'x')), errDigest},
-		{"the line breaks", t.Context(), io.MultiReader(bytes.NewReader(body[:s3Part+1]), failing{broken}), broken},
-		{"the line ends", t.Context(), io.MultiReader(bytes.NewReader(body[:s3Part+1]), failing{io.ErrUnexpectedEOF}), io.ErrUnexpectedEOF},
-		{"nobody waits any more", canceled, io.MultiReader(bytes.NewReader(body[:s3Part+1]), calling(cancel), bytes.NewReader(body[s3Part+1:])), context.Canceled},
-	} {
-		if _, err := bucket.put(test.ctx, "j/1/0."+hashHex(body), hashHex(body), test.body); !errors.Is(err, test.want) {
-			t.Errorf("%s: %v, want %v", test.name, err, test.want)
+	eachBucket(t, func(t *testing.T, where string) {
+		bucket, err := openS3(t.Context(), where)
+		if err != nil {
+			t.Fatal(err)
 		}
-		for upload := range bucket.client.ListIncompleteUploads(t.Context(), bucket.bucket, "", true) {
-			t.Errorf("%s: left %s, %v", test.name, upload.Key, upload.Err)
+		defer bucket.close()
+		body := bytes.Repeat([]byte("0123456789"), s3Part/10*2+7)
+		broken := errors.New("the line broke")
+		canceled, cancel := context.WithCancel(t.Context())
+		for _, test := range []struct {
+			name string
+			ctx  context.Context
+			body io.Reader
+			want error
+		}{
+			{"another digest", t.Context(), bytes.NewReader(append(body, 'x')), errDigest},
+			{"the line breaks", t.Context(), io.MultiReader(bytes.NewReader(body[:s3Part+1]), failing{broken}), broken},
+			{"the line ends", t.Context(), io.MultiReader(bytes.NewReader(body[:s3Part+1]), failing{io.ErrUnexpectedEOF}), io.ErrUnexpectedEOF},
+			{"nobody waits any more", canceled, io.MultiReader(bytes.NewReader(body[:s3Part+1]), calling(cancel), bytes.NewReader(body[s3Part+1:])), context.Canceled},
+		} {
+			if _, err := bucket.put(test.ctx, "j/1/0."+hashHex(body), hashHex(body), test.body); !errors.Is(err, test.want) {
+				t.Errorf("%s: %v, want %v", test.name, err, test.want)
+			}
+			for upload := range bucket.client.ListIncompleteUploads(t.Context(), bucket.bucket, "", true) {
+				t.Errorf("%s: left %s, %v", test.name, upload.Key, upload.Err)
+			}
 		}
-	}
+	})
 }
 
 // calling calls a function when it is read, and then has no more.

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,65 +18,6 @@ import (
 
 	"github.com/easelgrid/easel/api"
 )
-
-// s3Bucket starts a real S3 server on a fresh directory, with one bucket, and returns the bucket's
-// address. It needs versitygw in the PATH, or its name in EASEL_VERSITYGW:
-//
-//	export EASEL_VERSITYGW=$(scripts/s3server)
-func s3Bucket(t *testing.T) string {
-	t.Helper()
-	program := os.Getenv("EASEL_VERSITYGW")
-	if program == "" {
-		program = "versitygw"
-	}
-	program, err := exec.LookPath(program)
-	if err != nil && os.Getenv("CI") == "true" {
-		t.Fatal("there is no versitygw to test with: see scripts/s3server")
-	}
-	if err != nil {
-		t.Skip("not checked: there is no versitygw to test with, see scripts/s3server")
-	}
-	t.Setenv("AWS_ACCESS_KEY_ID", "easel")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "a secret of the test")
-	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
-	dir := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(dir, "data", "pictures"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	at := freeAddress(t)
-	sidecar := filepath.Join(dir, "sidecar")
-	if err := os.Mkdir(sidecar, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	log := new(bytes.Buffer)
-	server := exec.Command(program, "--access", "easel", "--secret", "a secret of the test", "--port", at, "--quiet",
-		"posix", "--sidecar", sidecar, filepath.Join(dir, "data"))
-	server.Stdout, server.Stderr = log, log
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Wait() }()
-	t.Cleanup(func() {
-		server.Process.Kill()
-		<-ended
-	})
-	for { // until it answers at all
-		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("the S3 server ended: %v\n%s", err, log)
-		default:
-		}
-		if response, err := http.Get("http://" + at + "/"); err == nil {
-			response.Body.Close()
-			break
-		}
-	}
-	return "s3://pictures?" + url.Values{
-		"endpoint": {"http://" + at}, "region": {"us-east-1"}, "s3ForcePathStyle": {"true"}, "prefix": {"easel/"},
-	}.Encode()
-}
 
 // freeAddress is one that nobody listened on a moment ago.
 func freeAddress(t *testing.T) string {
@@ -93,7 +33,7 @@ func freeAddress(t *testing.T) string {
 // eachBlobs runs a test over both kinds of blobs, with the address to open them by.
 func eachBlobs(t *testing.T, test func(t *testing.T, where string)) {
 	t.Run("directory", func(t *testing.T) { test(t, filepath.Join(t.TempDir(), "artifacts")) })
-	t.Run("s3", func(t *testing.T) { test(t, s3Bucket(t)) })
+	eachBucket(t, test)
 }
 
 func opened(t *testing.T, where string) *artifacts {

@@ -5,42 +5,75 @@ import (
 	"encoding/json"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
 
 const module = "github.com/easelgrid/easel"
 
-// house says which of our packages each part of the house may import; docs/ARCHITECTURE.md gives
-// the reasons. A part is a package with everything below it, the longest match counts.
+// house is which of our packages each room may import; docs/ARCHITECTURE.md gives the reasons. A room is a
+// package with everything below it that is no room itself, and may import itself. "x/..." is x with
+// everything below it.
 var house = []struct {
-	part string
+	room string
 	may  []string
 }{
 	{"api", nil},
-	{"api/client", []string{"api"}},
+	{"api/client", []string{"api", "internal/sse"}},
+	{"internal/backoff", nil},
+	{"internal/disk", nil},
+	{"internal/ident", nil},
+	{"internal/pin", nil},
+	{"internal/sse", nil},
+
 	{"gpu", nil},
 	{"model", []string{"api"}},
-	{"picture", []string{"api", "picture/webp"}},
+	{"picture", []string{"api", "internal/disk", "picture/webp"}},
 	{"picture/webp", nil},
 	{"process", nil},
-	{"runner", []string{"api", "model", "picture", "process", "runner"}},
-	{"runner/builtin", []string{"api", "model", "picture", "runner", "runner/builtin", "runner/runnertest"}},
-	{"runner/diffusers", []string{"api", "model", "process", "runner"}},
-	{"runner/fake", []string{"api", "picture", "runner", "runner/runnertest"}},
+	{"runner", []string{"api", "picture", "process"}},
+	{"runner/builtin", []string{"api", "model", "picture", "runner"}},
+	{"runner/diffusers", []string{"internal/disk", "model"}},
+	{"runner/fake", []string{"api", "picture", "runner"}},
 	{"runner/runnertest", []string{"api", "runner"}},
-	{"agent", []string{"api", "gpu", "runner", "agent"}},
-	{"coordinator", []string{"api", "coordinator/"}},
-	{"coordinator/dialect", []string{"api", "coordinator/dialect"}},
-	{"coordinator/dialect/dialecttest/grid", []string{"agent", "api", "coordinator", "runner", "runner/fake"}}, // for tests only
+	{"agent", []string{"api", "gpu", "internal/...", "runner"}},
+
+	{"coordinator/store", nil},
+	{"coordinator/artifact", []string{"api", "internal/ident"}},
+	{"coordinator/datadir", []string{"api", "internal/disk", "internal/pin"}},
 	{"coordinator/outward", []string{"api"}},
 	{"coordinator/catalog", []string{"api"}},
+	{"coordinator/dialect", []string{"api", "internal/sse"}},
+	{"coordinator/job", []string{"api", "coordinator/artifact", "coordinator/store", "internal/ident"}},
+	{"coordinator/fleet", []string{"api", "coordinator/store", "internal/ident"}},
+	{"coordinator/account", []string{"api", "coordinator/job", "coordinator/store", "internal/ident"}},
+	{"coordinator/webhook", []string{"api", "coordinator/job", "coordinator/outward", "coordinator/store", "internal/backoff"}},
+	{"coordinator/retention", []string{"api", "coordinator/artifact", "coordinator/job", "internal/ident"}},
+	{"coordinator/offer", []string{"api", "coordinator/catalog", "coordinator/dialect", "coordinator/fleet"}},
+	{"coordinator/session", []string{"api", "coordinator/fleet", "coordinator/job"}},
+	{"coordinator/dispatch", []string{"api", "coordinator/fleet", "coordinator/job", "internal/ident"}},
+	{"coordinator/intake", []string{"api", "coordinator/account", "coordinator/artifact", "coordinator/dialect", "coordinator/fleet",
+		"coordinator/job", "coordinator/offer", "coordinator/outward", "coordinator/webhook"}},
+	{"coordinator/httpapi", []string{"api", "coordinator/account", "coordinator/artifact", "coordinator/dialect/...", "coordinator/dispatch",
+		"coordinator/fleet", "coordinator/intake", "coordinator/job", "coordinator/offer", "coordinator/session", "coordinator/store",
+		"coordinator/webhook", "internal/ident", "internal/sse"}},
+	{"coordinator", []string{"api", "coordinator/..."}},
+	// Whole coordinators for tests of its rooms.
+	{"coordinator/coordtest", []string{"api", "coordinator", "coordinator/...", "internal/..."}},
 }
 
 // onlyStandard may not import other modules either.
-var onlyStandard = []string{"api", "api/client", "coordinator/outward"}
+var onlyStandard = []string{"api", "api/client", "coordinator/outward", "internal/backoff", "internal/pin", "internal/sse"}
 
-func TestImportDirections(t *testing.T) {
+// A listed package is one of ours with what it imports.
+type listed struct {
+	name    string
+	imports []string
+}
+
+func packages(t *testing.T) (list []listed) {
+	t.Helper()
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -53,56 +86,91 @@ func TestImportDirections(t *testing.T) {
 		if err := decoder.Decode(&p); err != nil {
 			t.Fatal(err)
 		}
-		for _, problem := range wrongImports(strings.TrimPrefix(p.ImportPath, module+"/"), p.Imports) {
+		list = append(list, listed{strings.TrimPrefix(p.ImportPath, module+"/"), p.Imports})
+	}
+	return list
+}
+
+func TestImportDirections(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, problem := range wrongImports(p.name, p.imports) {
 			t.Error(problem)
 		}
 	}
 }
 
 func wrongImports(pkg string, imports []string) []string {
-	part, may := "", []string(nil)
-	for _, h := range house {
-		if within(pkg, h.part) && len(h.part) > len(part) {
-			part, may = h.part, h.may
-		}
-	}
-	if part == "" {
+	room, may := roomOf(pkg)
+	if room == "" {
 		return nil // cmd, e2e and scripts may import everything
 	}
 	var wrong []string
 	for _, path := range imports {
 		ours, own := strings.CutPrefix(path, module+"/")
 		switch {
-		case own && !allowed(ours, may):
+		case own && !allowed(pkg, room, ours, may):
 			wrong = append(wrong, fmt.Sprintf("%s imports %s; the house allows it %v", pkg, ours, may))
-		case !own && strings.Contains(strings.Split(path, "/")[0], ".") && contains(onlyStandard, part):
+		case !own && strings.Contains(strings.Split(path, "/")[0], ".") && slices.Contains(onlyStandard, room):
 			wrong = append(wrong, fmt.Sprintf("%s imports %s; it may use the standard library only", pkg, path))
 		}
 	}
 	return wrong
 }
 
-func within(pkg, part string) bool { return pkg == part || strings.HasPrefix(pkg, part+"/") }
+// roomOf is the room that a package is in, "" for those outside of the house.
+func roomOf(pkg string) (room string, may []string) {
+	for _, h := range house {
+		if within(pkg, h.room) && len(h.room) > len(room) {
+			room, may = h.room, h.may
+		}
+	}
+	return room, may
+}
 
-// allowed matches a package exactly, or by prefix within the importer's own part; a slash at the end
-// allows everything below.
-func allowed(pkg string, may []string) bool {
+func within(pkg, room string) bool { return pkg == room || strings.HasPrefix(pkg, room+"/") }
+
+// allowed reports whether a package in a room may import another. Packages of one room may import each
+// other, but a dialect knows no other dialect.
+func allowed(pkg, room, other string, may []string) bool {
+	if at, _ := roomOf(other); at == room {
+		return room != "coordinator/dialect" || other == room || other == room+"/dialecttest" || pkg == room
+	}
 	for _, m := range may {
-		if below, all := strings.CutSuffix(m, "/"); all && strings.HasPrefix(pkg, below+"/") ||
-			pkg == m || strings.HasPrefix(m, "runner/") && within(pkg, m) {
+		below, all := strings.CutSuffix(m, "/...")
+		if other == m || all && within(other, below) && (other != "coordinator" || below != "coordinator") {
 			return true
 		}
 	}
 	return false
 }
 
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
+// TestHouseAllowsOnlyWhatIsImported keeps the table from allowing what nobody needs: every import that it lists
+// is one that there is.
+func TestHouseAllowsOnlyWhatIsImported(t *testing.T) {
+	edges := map[string]map[string]bool{}
+	for _, p := range packages(t) {
+		room, _ := roomOf(p.name)
+		for _, path := range p.imports {
+			if ours, own := strings.CutPrefix(path, module+"/"); own {
+				if edges[room] == nil {
+					edges[room] = map[string]bool{}
+				}
+				edges[room][ours] = true
+			}
 		}
 	}
-	return false
+	for _, h := range house {
+		for _, m := range h.may {
+			below, all := strings.CutSuffix(m, "/...")
+			used := edges[h.room][m]
+			for other := range edges[h.room] {
+				used = used || all && within(other, below)
+			}
+			if !used {
+				t.Errorf("%s may import %s and does not", h.room, m)
+			}
+		}
+	}
 }
 
 func TestWrongImportsAreSeen(t *testing.T) {
@@ -115,13 +183,25 @@ func TestWrongImportsAreSeen(t *testing.T) {
 		{"api", module + "/runner", true},
 		{"coordinator", module + "/api", false},
 		{"coordinator", module + "/agent", true},
-		{"coordinator", module + "/coordinator/dialect/openai", false},
+		{"coordinator", module + "/coordinator/httpapi", false},
+		{"coordinator/store", module + "/coordinator/job", true},
+		{"coordinator/job", module + "/coordinator/dialect", true},
+		{"coordinator/httpapi", module + "/coordinator/dialect/openai", false},
+		{"coordinator/httpapi", module + "/coordinator", true},
+		{"coordinator/fleet", module + "/coordinator/job", true},
+		{"coordinator/job/jobtest", module + "/coordinator/job", false},
 		{"coordinator/dialect/openai", module + "/coordinator/dialect", false},
 		{"coordinator/dialect/openai", module + "/coordinator", true},
 		{"coordinator/dialect/openai", module + "/coordinator/dialect/yescale", true},
 		{"runner/builtin/nn", module + "/runner/builtin/matrix", false},
 		{"runner/builtin/nn", module + "/runner/fake", true},
 		{"agent", module + "/runner/builtin", true},
+		{"agent", module + "/internal/pin", false},
+		{"api/client", module + "/internal/sse", false},
+		{"api/client", module + "/internal/disk", true},
+		{"internal/sse", module + "/api", true},
+		{"internal/sse", "github.com/gorilla/websocket", true},
+		{"internal/disk", "golang.org/x/sys/windows", false},
 		{"cmd/easel", module + "/coordinator", false},
 	} {
 		t.Run(test.pkg+" imports "+test.imports, func(t *testing.T) {

@@ -10,10 +10,15 @@ package agent
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
+
+	"github.com/easelgrid/easel/internal/disk"
 )
 
 // agent is what Run works with.
@@ -49,17 +54,29 @@ func Run(ctx context.Context, c Config) error {
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return fmt.Errorf("make data directory: %w", err)
 	}
-	release, err := lockData(c.Data)
+	lock, err := lockData(c.Data)
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer lock.Close()
 	a, entries, err := newAgent(c)
 	if err != nil {
 		return err
 	}
 	defer a.endpoint.close()
 	return a.run(ctx, entries)
+}
+
+// lockData takes the data directory for this process, until the lock is closed.
+func lockData(dir string) (io.Closer, error) {
+	lock, err := disk.Lock(filepath.Join(dir, "lock"))
+	if errors.Is(err, disk.ErrLocked) {
+		return nil, fmt.Errorf("%w: %s", ErrInUse, dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock data directory: %w", err)
+	}
+	return lock, nil
 }
 
 // newAgent reads what the data directory holds and puts the parts together. Nothing runs yet.

@@ -159,11 +159,11 @@ func TestDataDirectoryInUseEndsRun(t *testing.T) {
 		t.Errorf("got %v, want ErrInUse", err)
 	}
 	r.stop()
-	release, err := lockData(data)
+	lock, err := lockData(data)
 	if err != nil {
 		t.Fatalf("the lock is not released: %v", err)
 	}
-	release()
+	lock.Close()
 }
 
 func TestConfigNamesEveryFault(t *testing.T) {

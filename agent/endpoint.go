@@ -1,9 +1,7 @@
 package agent
 
 import (
-	"crypto/sha256"
 	"crypto/tls"
-	"encoding/hex"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,6 +10,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/internal/pin"
 )
 
 const (
@@ -35,9 +34,7 @@ func newEndpoint(base *url.URL, fingerprint string) (*endpoint, error) {
 		if base.Scheme != "https" {
 			return nil, fmt.Errorf("%w: %s shows none, use an https address", ErrCertificate, base)
 		}
-		// The pin replaces the chain of authorities: it names one certificate, which VerifyConnection
-		// demands on every connection, resumed ones included.
-		config = &tls.Config{InsecureSkipVerify: true, VerifyConnection: e.checkPin, MinVersion: tls.VersionTLS12}
+		config = pin.TLS(fingerprint)
 	}
 	e.dialer = websocket.Dialer{
 		Proxy: http.ProxyFromEnvironment, TLSClientConfig: config, HandshakeTimeout: dialLimit,
@@ -54,17 +51,6 @@ func newClient(config *tls.Config) *http.Client {
 	// A redirect would carry an image, and perhaps its ticket, to somebody the coordinator did not name.
 	refuse := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &http.Client{Transport: transport, CheckRedirect: refuse}
-}
-
-func (e *endpoint) checkPin(state tls.ConnectionState) error {
-	if len(state.PeerCertificates) == 0 {
-		return ErrCertificate
-	}
-	sum := sha256.Sum256(state.PeerCertificates[0].Raw)
-	if got := hex.EncodeToString(sum[:]); got != e.fingerprint {
-		return fmt.Errorf("%w: got %s, want %s", ErrCertificate, got, e.fingerprint)
-	}
-	return nil
 }
 
 // clientFor returns the client that is to talk to target.

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/internal/pin"
 )
 
 // Errors that end Run because waiting cannot heal them. Everything else is tried again.
@@ -13,7 +14,7 @@ var (
 	// ErrNoRuntime: not one of the runtimes could be started.
 	ErrNoRuntime = errors.New("no usable runtime")
 	// ErrCertificate: the coordinator's certificate is not the one the join token pinned.
-	ErrCertificate = errors.New("the coordinator's certificate does not match the pinned fingerprint")
+	ErrCertificate = pin.ErrMismatch
 )
 
 // Refused ends Run when the coordinator does not want this node: a wrong or used join token, or a

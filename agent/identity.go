@@ -11,6 +11,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/easelgrid/easel/internal/disk"
 )
 
 // loadKey returns the node's identity, the Ed25519 key in node.key, and makes it the first time.
@@ -48,7 +50,7 @@ func makeKey(path string) (ed25519.PrivateKey, error) {
 		return nil, fmt.Errorf("make node key: %w", err)
 	}
 	body := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	if err := writeFile(path, body); err != nil {
+	if err := disk.WriteFile(path, body, 0o600); err != nil {
 		return nil, fmt.Errorf("keep node key: %w", err)
 	}
 	return key, nil
@@ -82,7 +84,7 @@ func loadMembership(dir string) (membership, error) {
 func (m membership) save(dir string) error {
 	body, err := json.Marshal(m)
 	if err == nil {
-		err = writeFile(membershipPath(dir), append(body, '\n'))
+		err = disk.WriteFile(membershipPath(dir), append(body, '\n'), 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("remember the coordinator: %w", err)

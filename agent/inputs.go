@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/internal/backoff"
+	"github.com/easelgrid/easel/internal/disk"
 )
 
 // fetch brings the pictures that an attempt starts from into its directory, for as long as it takes:
@@ -21,7 +23,7 @@ func (u *uploader) fetch(ctx context.Context, e *entry) error {
 		if _, err := os.Stat(path); err == nil {
 			continue // both fields may name one picture
 		}
-		pause := backoff{base: uploadBase, limit: uploadLimit}
+		pause := backoff.Backoff{Policy: uploadPauses}
 		for {
 			again, err := u.fetchOne(ctx, e.Assign, in, path)
 			if err == nil {
@@ -33,10 +35,10 @@ func (u *uploader) fetch(ctx context.Context, e *entry) error {
 			if !again {
 				return err
 			}
-			if pause.failures == 0 {
+			if pause.Failures() == 0 {
 				u.log.Warn("an input is fetched again", "job", e.Assign.Job, "attempt", e.Assign.Number, "error", err)
 			}
-			pause.wait(ctx)
+			pause.Wait(ctx)
 		}
 	}
 	return nil
@@ -71,7 +73,7 @@ func (u *uploader) fetchOne(ctx context.Context, assign api.Assign, in api.Input
 		// It came whole, so the same would come again; another attempt may find it mended.
 		return false, api.Errorf(api.CodeUploadFailed, "an input of %d bytes came that is not the one the request names", len(body))
 	}
-	if err := writeFile(path, body); err != nil {
+	if err := disk.WriteFile(path, body, 0o600); err != nil {
 		return false, api.Errorf(api.CodeUploadFailed, "an input could not be kept: %v", err)
 	}
 	return false, nil

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/internal/disk"
 )
 
 // A stage is how far a kept attempt is.
@@ -124,7 +125,7 @@ func (s *spool) create(assign api.Assign) (*entry, error) {
 func (e *entry) write() error {
 	body, err := json.Marshal(e.record)
 	if err == nil {
-		err = writeFile(filepath.Join(e.dir, recordName), body)
+		err = disk.WriteFile(filepath.Join(e.dir, recordName), body, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("keep attempt: %w", err)

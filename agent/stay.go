@@ -6,19 +6,19 @@ import (
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/internal/backoff"
 )
 
-const (
-	reconnectBase  = 500 * time.Millisecond
-	reconnectLimit = 30 * time.Second
-)
+// reconnectPauses are of any length up to the longest, so that nodes that lost one coordinator at the
+// same moment do not come back at the same moment.
+var reconnectPauses = backoff.Policy{Base: 500 * time.Millisecond, Limit: 30 * time.Second, Jitter: 1}
 
 var errChanged = errors.New("the node can do other things now")
 
 // stay keeps a session with the coordinator until ctx ends, one after the other. It returns an error
 // only where another try could not help.
 func (a *agent) stay(ctx context.Context) error {
-	pause := backoff{base: reconnectBase, limit: reconnectLimit}
+	pause := backoff.Backoff{Policy: reconnectPauses}
 	for ctx.Err() == nil {
 		registered, err := a.attend(ctx)
 		switch {
@@ -33,10 +33,10 @@ func (a *agent) stay(ctx context.Context) error {
 			continue
 		}
 		if registered {
-			pause.reset()
+			pause.Reset()
 		}
 		a.log.Warn("no session with the coordinator", "error", err)
-		pause.wait(ctx)
+		pause.Wait(ctx)
 	}
 	return nil
 }

@@ -8,16 +8,18 @@ import (
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/internal/backoff"
 	"github.com/easelgrid/easel/runner"
 )
 
 const (
-	restartBase  = 500 * time.Millisecond
-	restartLimit = 30 * time.Second
-	restartSoon  = 2 * time.Second // a wait so short that attempts may wait with us
-	soundAfter   = time.Minute     // a process that lived this long did not fail at its start
-	stopLimit    = 5 * time.Second // for a runtime to exit when the agent does
+	restartSoon = 2 * time.Second // a wait so short that attempts may wait with us
+	soundAfter  = time.Minute     // a process that lived this long did not fail at its start
+	stopLimit   = 5 * time.Second // for a runtime to exit when the agent does
 )
+
+// restartPauses have no jitter: a runtime is a local thing that nobody else competes for.
+var restartPauses = backoff.Policy{Base: 500 * time.Millisecond, Limit: 30 * time.Second}
 
 // supervised keeps one runtime subprocess alive: when it ended, another is started.
 //
@@ -76,12 +78,12 @@ func (s *supervised) move(p *runner.Process, why error, soon bool) {
 
 // run restarts the subprocess whenever it ended, and stops it when ctx ends.
 func (s *supervised) run(ctx context.Context) {
-	pause := backoff{base: restartBase, limit: restartLimit}
+	pause := backoff.Backoff{Policy: restartPauses}
 	for ctx.Err() == nil {
 		if p := s.current(); p != nil {
 			s.watch(ctx, p, &pause)
 		}
-		if pause.waitFull(ctx); ctx.Err() == nil {
+		if pause.Wait(ctx); ctx.Err() == nil {
 			_ = s.start(ctx) // logged there, and tried again here
 		}
 	}
@@ -93,7 +95,7 @@ func (s *supervised) run(ctx context.Context) {
 }
 
 // watch waits for the end of the process, or of ctx.
-func (s *supervised) watch(ctx context.Context, p *runner.Process, pause *backoff) {
+func (s *supervised) watch(ctx context.Context, p *runner.Process, pause *backoff.Backoff) {
 	born := time.Now()
 	select {
 	case <-ctx.Done():
@@ -102,11 +104,11 @@ func (s *supervised) watch(ctx context.Context, p *runner.Process, pause *backof
 	}
 	s.log.Warn("runtime ended", "pid", p.PID(), "error", p.Err())
 	if time.Since(born) >= soundAfter {
-		pause.reset()
+		pause.Reset()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.move(nil, p.Err(), pause.ceiling() <= restartSoon)
+	s.move(nil, p.Err(), pause.Next() <= restartSoon)
 }
 
 func (s *supervised) current() *runner.Process {

@@ -18,13 +18,14 @@ import (
 	"time"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/internal/backoff"
 )
 
-const (
-	uploadBase  = 250 * time.Millisecond
-	uploadLimit = 5 * time.Second // short: a coordinator that came back should have its images soon
-	uploadTry   = 5 * time.Minute // for one PUT
-)
+const uploadTry = 5 * time.Minute // for one PUT
+
+// uploadPauses end soon: a coordinator that came back should have its images soon. Nodes that lost
+// one coordinator at the same moment come back at different ones.
+var uploadPauses = backoff.Policy{Base: 250 * time.Millisecond, Limit: 5 * time.Second, Jitter: 1}
 
 // uploader PUTs finished images where their assignment says.
 type uploader struct {
@@ -73,7 +74,7 @@ func (d *delivery) finish() error {
 // put delivers one image, for as long as it takes: a coordinator that is away comes back. It fails
 // when ctx ends, when the answer says that nobody wants the image, or that it is not acceptable.
 func (u *uploader) put(ctx context.Context, assign api.Assign, dir string, image keptImage) error {
-	pause := backoff{base: uploadBase, limit: uploadLimit}
+	pause := backoff.Backoff{Policy: uploadPauses}
 	for {
 		again, err := u.try(ctx, assign, dir, image)
 		if err == nil {
@@ -85,10 +86,10 @@ func (u *uploader) put(ctx context.Context, assign api.Assign, dir string, image
 		if !again {
 			return err
 		}
-		if pause.failures == 0 {
+		if pause.Failures() == 0 {
 			u.log.Warn("upload is tried again", "job", assign.Job, "attempt", assign.Number, "image", image.Index, "error", err)
 		}
-		pause.wait(ctx)
+		pause.Wait(ctx)
 	}
 }
 

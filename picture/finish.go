@@ -23,7 +23,7 @@ func WritePlain(dir string, index int, picture image.Image) (name string, plain 
 		return "", api.Image{}, fmt.Errorf("encode png: %w", err)
 	}
 	name = fmt.Sprintf("image-%d.png", index)
-	if err := writeWhole(filepath.Join(dir, name), b.Bytes()); err != nil {
+	if err := writeFile(filepath.Join(dir, name), b.Bytes()); err != nil {
 		return "", api.Image{}, err
 	}
 	plain = described(b.Bytes(), picture.Bounds().Size(), api.FormatPNG)
@@ -54,7 +54,9 @@ func NewFinisher(dir string, spec api.ImageSpec, inputs Inputs, info api.Runtime
 
 func (f Finisher) format() api.Format { return cmp.Or(f.spec.Format, api.FormatPNG) }
 
-// File finishes one picture in place, or beside it where the format is another.
+// File checks a picture that the child reported and finishes it: in place, or under another name if the format
+// differs. It returns the finished file's path and description. Errors of the child's making are *api.Error with
+// api.CodeRuntimeFailed.
 func (f Finisher) File(name string, plain api.Image) (string, api.Image, error) {
 	fail := func(format string, args ...any) (string, api.Image, error) {
 		return "", api.Image{}, api.Errorf(api.CodeRuntimeFailed, format, args...)
@@ -77,11 +79,11 @@ func (f Finisher) File(name string, plain api.Image) (string, api.Image, error) 
 		return fail("image %d: %v", plain.Index, err)
 	}
 	target := filepath.Join(f.dir, fmt.Sprintf("image-%d.%s", plain.Index, f.format()))
-	if err := writeWhole(target, body); err != nil {
+	if err := writeFile(target, body); err != nil {
 		return "", api.Image{}, err
 	}
 	if target != source {
-		_ = os.Remove(source) // the job's directory goes soon anyway
+		_ = os.Remove(source) // the job's directory is removed soon anyway
 	}
 	width, height := f.spec.FinishedSize()
 	done := described(body, image.Pt(width, height), f.format())

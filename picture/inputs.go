@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/internal/disk"
 )
 
 // The names under which a job's directory holds the inputs for the child.
@@ -164,15 +165,12 @@ func writePicture(path string, picture image.Image) error {
 	if err := png.Encode(&b, picture); err != nil {
 		return fmt.Errorf("encode png: %w", err)
 	}
-	return writeWhole(path, b.Bytes())
+	return writeFile(path, b.Bytes())
 }
 
-// writeWhole writes a file under its name only when it is whole.
-func writeWhole(path string, body []byte) error {
-	if err := os.WriteFile(path+".part", body, 0o600); err != nil {
-		return fmt.Errorf("write image: %w", err)
-	}
-	if err := os.Rename(path+".part", path); err != nil {
+// writeFile writes a file of a job's directory, whole or not at all.
+func writeFile(path string, body []byte) error {
+	if err := disk.WriteFile(path, body, 0o600); err != nil {
 		return fmt.Errorf("write image: %w", err)
 	}
 	return nil

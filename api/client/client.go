@@ -2,7 +2,6 @@
 package client
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -12,9 +11,9 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/internal/sse"
 )
 
 // A Client calls one coordinator with one API key.
@@ -27,8 +26,10 @@ type Client struct {
 	HTTP *http.Client
 }
 
-// maxReply bounds every JSON reply.
-const maxReply = 16 << 20
+const (
+	maxReply = 16 << 20 // bytes of a JSON reply
+	maxEvent = 1 << 20  // bytes of an event
+)
 
 // Submit creates a job. The same idempotencyKey gives the same job; "" means none.
 func (c *Client) Submit(ctx context.Context, r api.JobRequest, idempotencyKey string) (api.Job, error) {
@@ -121,27 +122,21 @@ func (c *Client) Events(ctx context.Context, id string, each func(Event) error) 
 		return err
 	}
 	defer response.Body.Close()
-	scanner := bufio.NewScanner(response.Body)
-	scanner.Buffer(nil, 1<<20)
-	var event Event
-	for scanner.Scan() {
-		field, value, _ := strings.Cut(scanner.Text(), ":")
-		value = strings.TrimPrefix(value, " ")
-		switch {
-		case scanner.Text() == "":
-			if event.Name != "" {
-				if err := each(event); err != nil {
-					return err
-				}
-			}
-			event = Event{}
-		case field == "event":
-			event.Name = value
-		case field == "data":
-			event.Data = append(event.Data, value...)
+	for events := sse.NewReader(response.Body, maxEvent); ; {
+		event, err := events.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if event.Name == "" {
+			continue
+		}
+		if err := each(Event{event.Name, event.Data}); err != nil {
+			return err
 		}
 	}
-	return scanner.Err()
 }
 
 // Wait follows a job until it is settled and returns it. It survives a coordinator that restarts:

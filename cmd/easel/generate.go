@@ -176,5 +176,5 @@ func fetch(ctx context.Context, c *client.Client, i api.Image, target string) er
 	if err := c.Image(ctx, i.URL, &body); err != nil {
 		return err
 	}
-	return writeWhole(target, body.Bytes())
+	return writePicture(target, body.Bytes())
 }

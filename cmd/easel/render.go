@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/easelgrid/easel/api"
+	"github.com/easelgrid/easel/internal/disk"
 	"github.com/easelgrid/easel/runner"
 )
 
@@ -134,15 +135,11 @@ func copyFile(target, source string) error {
 	if err != nil {
 		return err
 	}
-	return writeWhole(target, body)
+	return writePicture(target, body)
 }
 
-func writeWhole(target string, body []byte) error {
-	if err := os.WriteFile(target+".part", body, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(target+".part", target)
-}
+// writePicture writes what a user asked for, whole or not at all.
+func writePicture(target string, body []byte) error { return disk.WriteFile(target, body, 0o644) }
 
 func noArguments(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {

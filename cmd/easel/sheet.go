@@ -42,7 +42,7 @@ func writeSheet(target string, pictures []string, requests []api.JobRequest) err
 	if err := png.Encode(&body, sheet); err != nil {
 		return fmt.Errorf("encode contact sheet: %w", err)
 	}
-	return writeWhole(target, body.Bytes())
+	return writePicture(target, body.Bytes())
 }
 
 // place draws a picture into its square of the sheet, keeping its proportions.

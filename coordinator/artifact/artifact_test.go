@@ -11,17 +11,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/easelgrid/easel/api"
 	"github.com/easelgrid/easel/coordinator/artifact"
 	"github.com/easelgrid/easel/coordinator/artifact/artifacttest"
+	"github.com/easelgrid/easel/coordinator/artifact/s3test"
 	"github.com/easelgrid/easel/internal/ident"
 )
-
-// failing gives some bytes and then an error.
-type failing struct{ err error }
-
-func (f failing) Read(b []byte) (int, error) { return 0, f.err }
 
 func TestArtifacts(t *testing.T) {
 	artifacttest.Each(t, func(t *testing.T, where string) {
@@ -71,7 +68,7 @@ func TestArtifacts(t *testing.T) {
 			}{
 				{"another digest", t.Context(), bytes.NewReader(small), artifact.ErrDigest},
 				{"another digest, long", t.Context(), bytes.NewReader(append(body, 'x')), artifact.ErrDigest},
-				{"half", t.Context(), io.MultiReader(bytes.NewReader(body[:artifact.S3Part+1]), failing{broken}), broken},
+				{"half", t.Context(), io.MultiReader(bytes.NewReader(body[:artifact.S3Part+1]), iotest.ErrReader(broken)), broken},
 				{"nobody waits for it", ctx, bytes.NewReader(body), context.Canceled},
 			} {
 				if _, err := a.PutImage(c.ctx, at, 10+i, digest, c.body); !errors.Is(err, c.want) {
@@ -155,7 +152,7 @@ func TestArtifacts(t *testing.T) {
 }
 
 func TestArtifactsThatCannotBeOpened(t *testing.T) {
-	nobody := artifacttest.FreeAddress(t)
+	nobody := s3test.FreeAddress(t)
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)

@@ -2,8 +2,6 @@ package artifact
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -12,83 +10,69 @@ import (
 	"path"
 	"time"
 
-	"gocloud.dev/blob"
-	_ "gocloud.dev/blob/s3blob" // opens s3://
-	"gocloud.dev/gcerrors"
+	"github.com/minio/minio-go/v7"
 )
 
 const (
-	s3Time     = 30 * time.Second // for an operation that moves no picture
+	s3Time     = 30 * time.Second // for a request that moves no picture
 	s3Transfer = 10 * time.Minute // for reading a picture to its end
-	s3Part     = 5 << 20          // bytes that one upload holds in memory, the least a part may have
 )
 
 // An s3 is blobs as objects of an S3-compatible bucket. An object appears when its upload is complete,
-// so nothing has to be renamed.
-type s3 struct{ bucket *blob.Bucket }
+// so nothing has to be renamed. Every request has a time limit of its own.
+type s3 struct {
+	client *minio.Core
+	bucket string
+	prefix string                 // of every key
+	kept   minio.PutObjectOptions // how objects are kept, as encrypted
+	rest   func()                 // closes connections that nobody uses
+}
 
-// openS3 opens a bucket that must be there already. Credentials come from where every AWS program finds
-// them: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, its files, or the machine's role.
-func openS3(ctx context.Context, address string) (*s3, error) {
-	bucket, err := blob.OpenBucket(ctx, address)
+// openS3 opens a bucket that must be there already.
+func openS3(ctx context.Context, where string) (*s3, error) {
+	address, err := parseS3(where)
 	if err != nil {
 		return nil, err
 	}
+	s, err := address.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.reachable(ctx); err != nil {
+		s.rest()
+		return nil, fmt.Errorf("the bucket cannot be reached, or is not there: %w", err)
+	}
+	return s, nil
+}
+
+func (s *s3) close() error {
+	s.rest()
+	return nil
+}
+
+// reachable asks for one name in the bucket, as the credentials must allow in any case.
+func (s *s3) reachable(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s3Time)
 	defer cancel()
-	if there, err := bucket.IsAccessible(ctx); err != nil || !there {
-		return nil, errors.Join(errors.New("the bucket cannot be reached, or is not there"), err, bucket.Close())
+	for object := range s.client.ListObjectsIter(ctx, s.bucket, minio.ListObjectsOptions{Prefix: s.prefix, MaxKeys: 1}) {
+		return object.Err
 	}
-	return &s3{bucket}, nil
-}
-
-func (s *s3) close() error { return s.bucket.Close() }
-
-// put streams the body. An upload whose context ends before it is closed leaves nothing.
-func (s *s3) put(ctx context.Context, name, digest string, body io.Reader) (int64, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	w, err := s.bucket.NewWriter(ctx, name, &blob.WriterOptions{BufferSize: s3Part, MaxConcurrency: 1})
-	if err != nil {
-		return 0, err
-	}
-	sum := sha256.New()
-	size, err := io.Copy(io.MultiWriter(w, sum), body)
-	if err == nil && hex.EncodeToString(sum.Sum(nil)) != digest {
-		err = ErrDigest
-	}
-	if err != nil {
-		cancel()
-		_ = w.Close() // its error is that of the cancel
-		return 0, err
-	}
-	return size, w.Close()
-}
-
-// An s3Reader asks for what is read only: a seek costs nothing until then.
-type s3Reader struct {
-	*blob.Reader
-	cancel context.CancelFunc
-}
-
-func (r s3Reader) Close() error {
-	defer r.cancel()
-	return r.Reader.Close()
+	return ctx.Err()
 }
 
 func (s *s3) open(name string) (io.ReadSeekCloser, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), s3Transfer)
-	r, err := s.bucket.NewReader(ctx, name, nil)
-	if err != nil {
-		cancel()
-		return nil, missing(name, err)
+	r := &s3Reader{s3: s, name: name}
+	r.ctx, r.cancel = context.WithTimeout(context.Background(), s3Transfer)
+	if err := r.request(0); err != nil {
+		r.cancel()
+		return nil, err
 	}
-	return s3Reader{r, cancel}, nil
+	return r, nil
 }
 
-// missing makes a bucket's word for it fs.ErrNotExist.
+// missing makes the bucket's answer for an object that is not there fs.ErrNotExist.
 func missing(name string, err error) error {
-	if gcerrors.Code(err) == gcerrors.NotFound {
+	if minio.ToErrorResponse(err).Code == minio.NoSuchKey {
 		return &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
 	return err
@@ -97,14 +81,15 @@ func missing(name string, err error) error {
 func (s *s3) remove(name string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), s3Time)
 	defer cancel()
-	return ignoreMissing(missing(name, s.bucket.Delete(ctx, name)))
+	err := s.client.RemoveObject(ctx, s.bucket, s.prefix+name, minio.RemoveObjectOptions{})
+	return ignoreMissing(missing(name, err))
 }
 
 func (s *s3) removeAll(dir string) error {
 	var problems error
-	for key, err := range s.below(dir, "") {
+	for name, err := range s.below(dir, true) {
 		if err == nil {
-			err = s.remove(key)
+			err = s.remove(name)
 		}
 		problems = errors.Join(problems, err)
 	}
@@ -113,37 +98,41 @@ func (s *s3) removeAll(dir string) error {
 
 func (s *s3) list(dir string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		for key, err := range s.below(dir, "/") {
-			if !yield(path.Base(key), err) {
+		for name, err := range s.below(dir, false) {
+			if !yield(path.Base(name), err) {
 				return
 			}
 		}
 	}
 }
 
-// below yields the keys that begin with the directory, cut after the delimiter. A page of a listing has
-// 1,000 of them.
-func (s *s3) below(dir, delimiter string) iter.Seq2[string, error] {
-	prefix := dir + "/"
+var errSlowBucket = fmt.Errorf("the bucket did not answer within %v", s3Time)
+
+// below yields the names that begin with the directory, all of them or those directly below it. The
+// bucket sends them in pages of 1,000, each in the order of names, files before directories; none of
+// our directories holds both. Time runs while the bucket is waited for, not while a name is used.
+func (s *s3) below(dir string, all bool) iter.Seq2[string, error] {
+	prefix := s.prefix + dir + "/"
 	if dir == "." {
-		prefix = ""
+		prefix = s.prefix
 	}
 	return func(yield func(string, error) bool) {
-		objects := s.bucket.List(&blob.ListOptions{Prefix: prefix, Delimiter: delimiter})
-		for {
-			ctx, cancel := context.WithTimeout(context.Background(), s3Time)
-			object, err := objects.Next(ctx)
-			cancel()
-			if errors.Is(err, io.EOF) {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		defer cancel(nil)
+		limit := time.AfterFunc(s3Time, func() { cancel(errSlowBucket) })
+		defer limit.Stop()
+		for object := range s.client.ListObjectsIter(ctx, s.bucket, minio.ListObjectsOptions{Prefix: prefix, Recursive: all}) {
+			if !limit.Stop() || object.Err != nil {
+				yield("", fmt.Errorf("list %s: %w", dir, errors.Join(object.Err, context.Cause(ctx))))
 				return
 			}
-			if err != nil {
-				yield("", fmt.Errorf("list %s: %w", dir, err))
+			if !yield(object.Key[len(s.prefix):], nil) {
 				return
 			}
-			if !yield(object.Key, nil) {
-				return
-			}
+			limit.Reset(s3Time)
+		}
+		if err := context.Cause(ctx); err != nil { // which ends the listing without an error
+			yield("", fmt.Errorf("list %s: %w", dir, err))
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/easelgrid/easel/api"
@@ -78,15 +79,10 @@ func TestUploadThatComesInIsNotSwept(t *testing.T) {
 	}
 }
 
-// failingReader breaks off, as the body of a client that goes away does.
-type failingReader struct{}
-
-func (failingReader) Read([]byte) (int, error) { return 0, errors.New("broken off") }
-
 func TestUploadThatBreaksOffLeavesNothing(t *testing.T) {
 	s := artifacttest.Open(t, "")
 	at := api.Attempt{Job: "j", Number: 1}
-	if _, err := s.PutImage(t.Context(), at, 0, "digest", failingReader{}); err == nil {
+	if _, err := s.PutImage(t.Context(), at, 0, "digest", iotest.ErrReader(errors.New("broken off"))); err == nil {
 		t.Fatal("stored")
 	}
 	if got := s.Listed(t, "j/1"); got != "" {

@@ -16,6 +16,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/easelgrid/easel/internal/disk"
 )
 
 // Requirements pins every package of the worker, with the hashes of its files for every system.
@@ -147,11 +149,7 @@ func (o Installation) fill(ctx context.Context, e *Environment) error {
 	if err != nil {
 		return err
 	}
-	part := stamp(o.Home) + ".part"
-	if err := os.WriteFile(part, append(body, '\n'), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(part, stamp(o.Home))
+	return disk.WriteFile(stamp(o.Home), append(body, '\n'), 0o600)
 }
 
 // tried imports what the worker imports and prints the versions.

@@ -28,7 +28,6 @@ var house = []struct {
 	{"agent", []string{"api", "gpu", "runner", "agent"}},
 	{"coordinator", []string{"api", "coordinator/"}},
 	{"coordinator/dialect", []string{"api", "coordinator/dialect"}},
-	{"coordinator/dialect/dialecttest/grid", []string{"agent", "api", "coordinator", "runner", "runner/fake"}}, // for tests only
 	{"coordinator/outward", []string{"api"}},
 	{"coordinator/catalog", []string{"api"}},
 }

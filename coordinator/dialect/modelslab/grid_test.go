@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/easelgrid/easel/coordinator/dialect/dialecttest/grid"
+	"github.com/easelgrid/easel/e2e/grid"
 )
 
 func TestMain(m *testing.M) { grid.Main(m) }

@@ -11,8 +11,8 @@ import (
 
 	"github.com/easelgrid/easel/coordinator/dialect"
 	"github.com/easelgrid/easel/coordinator/dialect/dialecttest"
-	"github.com/easelgrid/easel/coordinator/dialect/dialecttest/grid"
 	"github.com/easelgrid/easel/coordinator/dialect/yescale"
+	"github.com/easelgrid/easel/e2e/grid"
 )
 
 func TestMain(m *testing.M) { grid.Main(m) }

@@ -34,8 +34,8 @@ func nativeName(t *testing.T, vendor, name string) string {
 	t.Helper()
 	var file catalogFile
 	file.path = "../docs/examples/catalog-demo.yaml"
-	for _, make := range allVendors {
-		file.dialects = append(file.dialects, make(nil).Name())
+	for _, d := range allDialects(service{}) {
+		file.dialects = append(file.dialects, d.Name())
 	}
 	if err := file.read(); err != nil {
 		t.Fatal(err)

@@ -91,14 +91,37 @@ func renamed(names map[string]string, loras []api.Adapter) []api.Adapter {
 
 // offer is one of them by name; "" is the default.
 func (c *coordinator) offer(vendor, name string) (dialect.Model, error) {
-	if c.models.now() != nil {
-		m, e, err := c.lookUp(vendor, name)
-		if err != nil {
-			return dialect.Model{}, err
-		}
-		return c.described(m, e, vendor), nil
+	found, err := c.choose(vendor, name)
+	if err != nil {
+		return dialect.Model{}, err
 	}
-	model, err := c.model(name, c.runtimes(c.nodes.candidates(nil)))
+	return c.shown(found)
+}
+
+// An offered model is one as a request found it. A request looks its model up once.
+type offered struct {
+	vendor, name string         // who asked for it, and by which name
+	model        *catalog.Model // nil without a catalog: then the nodes are asked by name
+	entry        catalogEntry   // the nodes' model that does its work
+}
+
+// choose looks a model up by the dialect's name for it; "" is the default.
+func (c *coordinator) choose(vendor, name string) (offered, error) {
+	found := offered{vendor: vendor, name: name}
+	if c.models.now() == nil {
+		return found, nil
+	}
+	var err error
+	found.model, found.entry, err = c.lookUp(vendor, name)
+	return found, err
+}
+
+// shown is the model as the dialect's clients see it.
+func (c *coordinator) shown(found offered) (dialect.Model, error) {
+	if found.model != nil {
+		return c.described(found.model, found.entry, found.vendor), nil
+	}
+	model, err := c.model(found.name, c.runtimes(c.nodes.candidates(nil)))
 	if err != nil {
 		return dialect.Model{}, err
 	}
@@ -122,15 +145,19 @@ func (c *coordinator) lookUp(dialect, name string) (*catalog.Model, catalogEntry
 // plan turns a request in some dialect into a spec that can be made, or lists what is wrong with it.
 // Random is the seed to use when none is given.
 func (c *coordinator) plan(dialect, model string, r api.JobRequest, random int64) (api.ImageSpec, error) {
-	if c.models.now() == nil {
-		r.Model = model
-		return c.resolve(r, random)
-	}
-	m, e, err := c.lookUp(dialect, model)
+	found, err := c.choose(dialect, model)
 	if err != nil {
 		return api.ImageSpec{}, err
 	}
-	r, faults := m.Apply(r, e.Model, e.SizeStep)
+	return c.planFor(found, r, random)
+}
+
+func (c *coordinator) planFor(found offered, r api.JobRequest, random int64) (api.ImageSpec, error) {
+	if found.model == nil {
+		r.Model = found.name
+		return c.resolve(r, random)
+	}
+	r, faults := found.model.Apply(r, found.entry.Model, found.entry.SizeStep)
 	return c.resolve(r, random, faults...)
 }
 

@@ -53,7 +53,7 @@ func (s service) Model(_ context.Context, dialect, name string) (dialect.Model, 
 
 // Submit implements dialect.Service.
 func (s service) Submit(ctx context.Context, who dialect.Caller, r dialect.Request) (api.Job, error) {
-	spec, err := s.c.plan(r.Dialect, r.Model, r.Job, randomSeed())
+	spec, err := s.plan(&r)
 	if err != nil {
 		return api.Job{}, s.told(err)
 	}
@@ -66,6 +66,31 @@ func (s service) Submit(ctx context.Context, who dialect.Caller, r dialect.Reque
 	}
 	job, err := s.c.submit(ctx, order)
 	return job, s.told(err)
+}
+
+// plan finds the request's model, once, and makes the spec of its job. The job is left as the dialect
+// wants it, so that a repeated request is known by what was asked.
+func (s service) plan(r *dialect.Request) (api.ImageSpec, error) {
+	found, err := s.c.choose(r.Dialect, r.Model)
+	if err == nil && r.Fit != nil {
+		err = s.fit(found, r)
+	}
+	if err != nil {
+		return api.ImageSpec{}, err
+	}
+	spec, err := s.c.planFor(found, r.Job, randomSeed())
+	if job, ok := r.Resized(err); ok {
+		return s.c.planFor(found, job, randomSeed())
+	}
+	return spec, err
+}
+
+func (s service) fit(found offered, r *dialect.Request) error {
+	model, err := s.c.shown(found)
+	if err != nil {
+		return err
+	}
+	return r.Fit(model, &r.Job)
 }
 
 // Find implements dialect.Service.

@@ -20,15 +20,29 @@ import (
 	"github.com/easelgrid/easel/coordinator/dialect/yescale"
 )
 
-// allVendors are the dialects that are spoken. Where two share a path's beginning, the first one says
+// allDialects are the dialects that are spoken. Where two share a path's beginning, the first one answers
 // that there is nothing at a path.
-var allVendors = []func(dialect.Service) dialect.Dialect{
-	openai.New,
-	distribute.New,
-	modelslab.New,
-	deepfellow.New,
-	nebulablock.New,
-	yescale.New,
+func allDialects(s service) []dialect.Dialect {
+	return []dialect.Dialect{
+		openai.New(s),
+		distribute.New(s),
+		modelslab.New(s),
+		deepfellow.New(s),
+		nebulablock.New(s),
+		yescale.New(s),
+	}
+}
+
+// dialects are those of a test's configuration, or all.
+func (c *coordinator) dialects() []dialect.Dialect {
+	if c.config.vendors == nil {
+		return allDialects(service{c})
+	}
+	var list []dialect.Dialect
+	for _, make := range c.config.vendors {
+		list = append(list, make(service{c}))
+	}
+	return list
 }
 
 // vendors are the dialects as they are mounted.
@@ -49,12 +63,7 @@ type vendor struct {
 
 func (c *coordinator) mountVendors() *vendors {
 	v := &vendors{open: http.NewServeMux(), keys: c.keys, base: c.base, log: c.log}
-	makers := c.config.vendors
-	if makers == nil {
-		makers = allVendors
-	}
-	for _, make := range makers {
-		d := make(service{c})
+	for _, d := range c.dialects() {
 		own := http.NewServeMux()
 		for _, route := range d.Routes() {
 			handle := v.serving(d, route.Handle)

@@ -30,7 +30,7 @@ func object(t testing.TB, body string) *dialect.Object {
 
 func TestDecode(t *testing.T) {
 	plain := func(edit func(*dialect.Request)) dialect.Request {
-		r := dialect.Request{Dialect: "deepfellow", Job: api.JobRequest{Prompt: "Black Swan", Width: new(512), Height: new(512), Format: api.FormatPNG}}
+		r := dialect.Request{Dialect: "deepfellow", Sizing: dialect.NearestSize, Job: api.JobRequest{Prompt: "Black Swan", Width: new(512), Height: new(512), Format: api.FormatPNG}}
 		edit(&r)
 		return r
 	}

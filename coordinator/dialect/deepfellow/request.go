@@ -21,7 +21,7 @@ var qualities = map[string]int{"low": 15, "medium": 20, "high": 35}
 
 // decode reads a request. What the vendor checks after all fields, and says in one text, comes last.
 func decode(o *dialect.Object, settings bool) (dialect.Request, error) {
-	r := dialect.Request{Dialect: "deepfellow", Model: o.Text("model")}
+	r := dialect.Request{Dialect: "deepfellow", Model: o.Text("model"), Sizing: dialect.NearestSize}
 	j := &r.Job
 	j.Prompt = o.Prompt("prompt", api.MaxPromptBytes)
 	j.N = dialect.Whole(o.Int("n", 1, maxImages))

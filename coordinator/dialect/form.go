@@ -117,7 +117,7 @@ func (f *Form) Pictures(names ...string) [][]byte {
 				if len(f.Files[name]) > 1 {
 					field = fmt.Sprintf("%s[%d]", name, i)
 				}
-				f.wrong(field, err)
+				f.Wrong(field, err)
 			}
 			files = append(files, file)
 		}

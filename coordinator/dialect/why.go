@@ -87,6 +87,3 @@ func (o *Object) HasFault(field string) bool {
 
 // Miss notes that a field that has to be there is not.
 func (o *Object) Miss(field, want string) { o.fault(Missing, field, "", want) }
-
-// Wrong notes an error in the form "got ..., want ...".
-func (o *Object) Wrong(field string, err error) { o.wrong(field, err) }

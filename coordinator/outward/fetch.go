@@ -75,8 +75,8 @@ func readPicture(address string, response *http.Response) ([]byte, error) {
 		return nil, tooLarge
 	}
 	if _, err := api.ReadInput(body.Bytes()); err != nil {
-		got, want, _ := strings.Cut(strings.TrimPrefix(err.Error(), "got "), ", want ")
-		return nil, refuse(address, got, want)
+		f := api.FaultOf("", err, wantPicture)
+		return nil, refuse(address, f.Value, f.Limit)
 	}
 	return body.Bytes(), nil
 }

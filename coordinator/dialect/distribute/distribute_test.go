@@ -60,7 +60,9 @@ func TestDecode(t *testing.T) {
 		check      func(dialect.Request, bool) bool
 		fault      string
 	}{
-		"the default size":        {create, `{"model":"m","prompt":"p"}`, func(r dialect.Request, _ bool) bool { return *r.Job.Width == 768 && *r.Job.Height == 768 && r.Sizing == dialect.ModelSize }, ""},
+		"the default size": {create, `{"model":"m","prompt":"p"}`, func(r dialect.Request, _ bool) bool {
+			return *r.Job.Width == 768 && *r.Job.Height == 768 && r.Sizing == dialect.ModelSize
+		}, ""},
 		"what is absent stays so": {create, `{"model":"m","prompt":"p"}`, func(r dialect.Request, _ bool) bool { return r.Job.Steps == nil && r.Job.N == nil && r.Job.Seed == nil }, ""},
 		"nulls":                   {create, `{"model":"m","prompt":"p","n":null,"size":null,"seed":null}`, func(r dialect.Request, _ bool) bool { return r.Job.N == nil }, ""},
 		"unknown fields":          {create, `{"model":"m","prompt":"p","user":"x","quality":"hd"}`, func(r dialect.Request, _ bool) bool { return r.Job.Prompt == "p" }, ""},

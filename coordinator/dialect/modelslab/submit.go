@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/easelgrid/easel/api"
 	"github.com/easelgrid/easel/coordinator/dialect"
@@ -105,67 +104,6 @@ func addSpecFaults(f *form, job api.JobRequest, m dialect.Model) {
 			f.Fault(vendorName(fault.Field), fault.Value, fault.Limit)
 		}
 	}
-}
-
-// pictures gets both at once. One that cannot be had is noted as a fault.
-func (d *modelsLab) pictures(ctx context.Context, f *form, g generation) (init, mask []byte) {
-	var initErr, maskErr error
-	var both sync.WaitGroup
-	both.Go(func() { init, initErr = d.picture(ctx, g.init) })
-	both.Go(func() { mask, maskErr = d.picture(ctx, g.mask) })
-	both.Wait()
-	notePicture(f, "init_image", initErr)
-	notePicture(f, "mask_image", maskErr)
-	return init, mask
-}
-
-// picture reads an address, base64 or a data URI; none where the text is empty. The error's message is
-// in the form "got ..., want ...".
-func (d *modelsLab) picture(ctx context.Context, text string) (file []byte, err error) {
-	text = strings.TrimSpace(text)
-	switch {
-	case text == "":
-		return nil, nil
-	case isAddress(text):
-		if file, err = d.service.Fetch(ctx, text); err != nil {
-			return nil, fetchError{text, err}
-		}
-	default:
-		if file, err = dialect.DecodePicture(text); err != nil {
-			return nil, err
-		}
-	}
-	if _, err := api.ReadInput(file); err != nil {
-		return nil, err
-	}
-	return file, nil
-}
-
-func isAddress(text string) bool {
-	scheme, _, ok := strings.Cut(text, "://")
-	return ok && len(scheme) < 10
-}
-
-// fetchError is an address that no picture comes from.
-type fetchError struct {
-	address string
-	err     error
-}
-
-func (e fetchError) Error() string {
-	got, want := api.Quote(e.address)+": "+e.err.Error(), "the address of a picture"
-	if told := api.AsError(e.err, api.CodeInternal); len(told.Faults) == 1 { // it names the address and the reason
-		got, want = told.Faults[0].Value, told.Faults[0].Limit
-	}
-	return "got " + got + ", want " + want + " (Unable to fetch image from provided URL)"
-}
-
-func notePicture(f *form, field string, err error) {
-	if err == nil {
-		return
-	}
-	got, want, _ := strings.Cut(strings.TrimPrefix(err.Error(), "got "), ", want ")
-	f.Fault(field, got, want)
 }
 
 // wait gives the job some time. A client that goes away takes its job with it, unless a webhook reports

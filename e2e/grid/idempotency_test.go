@@ -12,8 +12,6 @@ import (
 
 func TestMain(m *testing.M) { grid.Main(m) }
 
-const catalog = "../../docs/examples/catalog-demo.yaml"
-
 // repeats are the requests of every dialect that make a job. Conflict is what the vendor's form of
 // status 409 begins with.
 var repeats = map[string]struct{ path, body, other, conflict string }{
@@ -62,7 +60,7 @@ var repeats = map[string]struct{ path, body, other, conflict string }{
 // Every dialect keeps the promise of docs/dialects.md: a request that comes again with its
 // Idempotency-Key is answered with the job that it made the first time.
 func TestIdempotencyKeys(t *testing.T) {
-	g := grid.Start(t, catalog)
+	g := grid.Demo(t)
 	for name, c := range repeats {
 		t.Run(name, func(t *testing.T) {
 			key := g.Key(t, name, "")

@@ -2,7 +2,6 @@ package grid_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"net/http"
 	"testing"
 
@@ -92,8 +91,6 @@ func TestIdempotencyKeys(t *testing.T) {
 func jobsOf(t *testing.T, g *grid.Grid, key string) int {
 	t.Helper()
 	var list struct{ Jobs []api.Job }
-	if err := json.Unmarshal(g.Call(t, http.MethodGet, "/easel/v1/jobs", "Bearer "+key, "").Body, &list); err != nil {
-		t.Fatal(err)
-	}
+	g.Call(t, http.MethodGet, "/easel/v1/jobs", "Bearer "+key, "").Decode(t, &list)
 	return len(list.Jobs)
 }

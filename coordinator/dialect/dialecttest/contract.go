@@ -172,6 +172,10 @@ func (c *Contract) CheckReply(r dialect.Route, status int, body []byte) error {
 	return c.check(c.reply(r, code), body)
 }
 
+// TakesBody reports whether the document has a body for the route. A GET may have one that OpenAPI gives
+// no meaning to.
+func (c *Contract) TakesBody(r dialect.Route) bool { return c.operation(r)["requestBody"] != nil }
+
 // CheckRequest is nil where a body is one that the document has for the route. That of a form is an
 // object of its texts and, as strings, its files.
 func (c *Contract) CheckRequest(r dialect.Route, body []byte) error {

@@ -24,7 +24,7 @@ import (
 //	...
 //	reply.Write(w, http.StatusOK, map[string]string{"image": text})
 type Reply struct {
-	token    string // what stands for a picture until it is written; nobody can know it before
+	token    string // stands for a picture until it is written; it cannot be guessed
 	pictures []picture
 }
 
@@ -108,8 +108,8 @@ func (r *Reply) size(parts []part) int64 {
 	return n
 }
 
-// Write sends the value as the JSON of a response with its length. An error says that the response is
-// cut short, or, where nothing was sent yet, that the value has no JSON.
+// Write sends the value as the JSON of a response with its length. After an error the response is
+// cut short or, where nothing was sent yet, the value has no JSON.
 func (r *Reply) Write(w http.ResponseWriter, status int, value any) error {
 	parts, err := r.parts(value)
 	if err != nil {

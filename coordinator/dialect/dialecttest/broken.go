@@ -11,7 +11,7 @@ import (
 )
 
 // Sharp fails the test if the document would let a reply pass that is broken: the reply, which has to be
-// right, is tried with every value replaced by an object that nobody documents.
+// right, is tried with every value replaced by an object that is not documented.
 func (c *Contract) Sharp(t *testing.T, r dialect.Route, status int, body []byte) {
 	t.Helper()
 	c.Reply(t, r, status, body)

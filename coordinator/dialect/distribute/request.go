@@ -8,7 +8,7 @@ import (
 	"github.com/easelgrid/easel/coordinator/dialect"
 )
 
-// The vendor's limits, and ours where its pages say nothing.
+// The vendor's limits, and ours where its pages have none.
 const (
 	maxBody   = 64 << 10
 	maxPrompt = 1000 // characters; the same for style

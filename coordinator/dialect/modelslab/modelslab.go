@@ -4,8 +4,8 @@
 // The vendor's pages and its clients contradict each other in places. What this package chose:
 //
 //   - A request that fails is answered with its own HTTP status (400, 401, 402, 403, 404, 429), as the
-//     vendor's pages of 2026 say, with status "error" in the body. The vendor's SDKs raise on it at once;
-//     with 200, as its older pages say, they would go on polling.
+//     vendor's pages of 2026 have it, with status "error" in the body. The vendor's SDKs raise on it at once;
+//     with 200, as in its older pages, they would go on polling.
 //   - A job that fails is no failed request: 200 and status "failed", as in the vendor's webhooks.
 //   - Errors have their text under "message" and under "messege", because clients read either.
 //   - A reply comes when the job is done, but after at most ten seconds: then with status "processing".

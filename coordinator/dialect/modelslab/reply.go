@@ -67,7 +67,7 @@ type failed struct {
 	Output  []string `json:"output"` // empty
 }
 
-// meta tells what the images were made with, in the vendor's words.
+// meta is what the images were made with, in the vendor's words.
 type meta struct {
 	Prompt         string   `json:"prompt"`
 	ModelID        string   `json:"model_id"`

@@ -63,7 +63,7 @@ type sender struct {
 	out   *events
 	a     order
 	job   api.Job
-	steps int          // of the image in the making, as its progress says
+	steps int          // of the image in the making, from its progress
 	image int          // the one that partial images were sent of
 	part  int          // how many
 	sent  map[int]bool // finished images; another attempt may make one again

@@ -114,6 +114,8 @@ func TestWrongImportsAreSeen(t *testing.T) {
 		{"coordinator/dialect/openai", module + "/coordinator/dialect", false},
 		{"coordinator/dialect/openai", module + "/coordinator", true},
 		{"coordinator/dialect/openai", module + "/coordinator/dialect/yescale", true},
+		{"coordinator/dialect/dialecttest", module + "/e2e/grid", true},
+		{"coordinator/dialect/dialecttest", module + "/agent", true},
 		{"runner/builtin/nn", module + "/runner/builtin/matrix", false},
 		{"runner/builtin/nn", module + "/runner/fake", true},
 		{"agent", module + "/runner/builtin", true},

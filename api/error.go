@@ -58,18 +58,36 @@ type Error struct {
 	RetryAfter int `json:"retry_after,omitempty"`
 }
 
-// A Fault is one thing wrong with one field of a request.
+// A Fault is one thing wrong with one field of a request. It is an error of its own where a function
+// does not know the field that a value came from, as [ReadInput].
 type Fault struct {
-	Field string `json:"field"`           // the name in the request, such as "steps" or "loras[0].weight"
+	Field string `json:"field"`           // the name in the request, such as "steps" or "loras[0].weight"; "" where it is not known
 	Value string `json:"value,omitempty"` // what was given, shortened
 	Limit string `json:"limit"`           // what would be accepted, such as "1 to 500"
 }
 
 func (f Fault) String() string {
-	if f.Value == "" {
-		return fmt.Sprintf("%s: want %s", f.Field, f.Limit)
+	text := "want " + f.Limit
+	if f.Value != "" {
+		text = "got " + f.Value + ", " + text
 	}
-	return fmt.Sprintf("%s: got %s, want %s", f.Field, f.Value, f.Limit)
+	if f.Field != "" {
+		text = f.Field + ": " + text
+	}
+	return text
+}
+
+func (f Fault) Error() string { return f.String() }
+
+// FaultOf is the fault that an error is of a field. An error that is no Fault has none of its parts: it is
+// given as the value.
+func FaultOf(field string, err error, want string) Fault {
+	f, ok := errors.AsType[Fault](err)
+	if !ok {
+		f = Fault{Value: err.Error(), Limit: want}
+	}
+	f.Field = field
+	return f
 }
 
 func (e *Error) Error() string { return e.Message }

@@ -20,22 +20,24 @@ const (
 	MaxInputSide   = 1<<16 - 1 // what JPEG allows
 )
 
+// wantPicture is the limit of what is no picture.
+const wantPicture = "a PNG, JPEG or WebP file"
+
 // ReadInput describes a PNG, JPEG or WebP file by its header, without decoding it. Width and height are
-// those of the picture as it is looked at: see [Orientation]. The error says what is wrong in the form
-// "got ..., want ...".
+// those of the picture as it is looked at: see [Orientation]. The error is a [Fault] without a field.
 func ReadInput(file []byte) (Input, error) {
 	if len(file) > MaxInputBytes {
-		return Input{}, inputError{fmt.Sprintf("%d bytes", len(file)), fmt.Sprintf("at most %d", MaxInputBytes)}
+		return Input{}, Fault{Value: fmt.Sprintf("%d bytes", len(file)), Limit: fmt.Sprintf("at most %d", MaxInputBytes)}
 	}
 	kind, width, height, err := header(file)
 	if errors.Is(err, errMoves) {
-		return Input{}, inputError{"an animated WebP file", "a still picture"}
+		return Input{}, Fault{Value: "an animated WebP file", Limit: "a still picture"}
 	}
 	if err != nil {
-		return Input{}, inputError{fmt.Sprintf("%d bytes of something else", len(file)), "a PNG, JPEG or WebP file"}
+		return Input{}, Fault{Value: fmt.Sprintf("%d bytes of something else", len(file)), Limit: wantPicture}
 	}
 	if !inputFits(width, height) {
-		return Input{}, inputError{fmt.Sprintf("%d x %d pixels", width, height), fmt.Sprintf("at most %d, and %d on a side", MaxInputPixels, MaxInputSide)}
+		return Input{}, Fault{Value: fmt.Sprintf("%d x %d pixels", width, height), Limit: fmt.Sprintf("at most %d, and %d on a side", MaxInputPixels, MaxInputSide)}
 	}
 	if Orientation(file) > 4 {
 		width, height = height, width
@@ -49,11 +51,6 @@ func ReadInput(file []byte) (Input, error) {
 func inputFits(width, height int) bool {
 	return width >= 1 && height >= 1 && max(width, height) <= MaxInputSide && width <= MaxInputPixels/height
 }
-
-// inputError says what is wrong with a picture.
-type inputError struct{ got, want string }
-
-func (e inputError) Error() string { return "got " + e.got + ", want " + e.want }
 
 func header(file []byte) (kind string, width, height int, err error) {
 	if len(file) >= 12 && string(file[:4]) == "RIFF" && string(file[8:12]) == "WEBP" {
@@ -113,8 +110,7 @@ func (r JobRequest) pictures(s *ImageSpec, m Model) []Fault {
 		}
 		in, err := ReadInput(p.file)
 		if err != nil {
-			wrong, _ := errors.AsType[inputError](err)
-			faults = append(faults, Fault{field, wrong.got, wrong.want})
+			faults = append(faults, FaultOf(field, err, wantPicture))
 		}
 		*p.to = &in
 	}

@@ -11,12 +11,12 @@ import (
 // Rename gives an error's faults the names that the vendor has for the fields, where names has one for
 // the field or for what comes before its first dot or bracket. The message is made anew of them.
 func Rename(err error, names map[string]string) error {
-	told, ok := err.(*api.Error)
-	if !ok || len(told.Faults) == 0 {
+	e, ok := err.(*api.Error)
+	if !ok || len(e.Faults) == 0 {
 		return err
 	}
-	renamed := *told
-	renamed.Faults = slices.Clone(told.Faults)
+	renamed := *e
+	renamed.Faults = slices.Clone(e.Faults)
 	texts := make([]string, len(renamed.Faults))
 	for i := range renamed.Faults {
 		renamed.Faults[i].Field = rename(renamed.Faults[i].Field, names)
@@ -42,6 +42,6 @@ func rename(field string, names map[string]string) string {
 
 // Faulty reports whether an error has a fault of one of the fields.
 func Faulty(err error, fields ...string) bool {
-	told, ok := errors.AsType[*api.Error](err)
-	return ok && slices.ContainsFunc(told.Faults, func(f api.Fault) bool { return slices.Contains(fields, f.Field) })
+	e, ok := errors.AsType[*api.Error](err)
+	return ok && slices.ContainsFunc(e.Faults, func(f api.Fault) bool { return slices.Contains(fields, f.Field) })
 }

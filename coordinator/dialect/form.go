@@ -45,7 +45,7 @@ func ReadForm(w http.ResponseWriter, r *http.Request) (*Form, error) {
 	for parts := 0; ; parts++ {
 		part, err := reader.NextPart()
 		if errors.Is(err, io.EOF) {
-			// To the body's own end: until then nobody sees that a client goes away.
+			// To the body's own end: the server does not notice before that a client goes away.
 			if _, err := io.Copy(io.Discard, body); err != nil {
 				return nil, formError(err)
 			}
@@ -63,13 +63,13 @@ func ReadForm(w http.ResponseWriter, r *http.Request) (*Form, error) {
 	}
 }
 
-// formError says what is wrong with a form that cannot be read to its end.
+// formError is the error of a form that cannot be read to its end.
 func formError(err error) error {
-	if told, ok := errors.AsType[*api.Error](err); ok {
-		return told
+	if e, ok := errors.AsType[*api.Error](err); ok {
+		return e
 	}
-	if over, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return api.Errorf(api.CodeTooLarge, "body: got more than %d bytes, want at most %d", over.Limit, over.Limit)
+	if exceeded, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return api.Errorf(api.CodeTooLarge, "body: got more than %d bytes, want at most %d", exceeded.Limit, exceeded.Limit)
 	}
 	return api.Invalid([]api.Fault{{Field: "body", Value: "something else", Limit: "a whole form of multipart/form-data"}})
 }
@@ -117,7 +117,7 @@ func (f *Form) Pictures(names ...string) [][]byte {
 				if len(f.Files[name]) > 1 {
 					field = fmt.Sprintf("%s[%d]", name, i)
 				}
-				f.wrong(field, err)
+				f.Wrong(field, err)
 			}
 			files = append(files, file)
 		}
@@ -125,7 +125,7 @@ func (f *Form) Pictures(names ...string) [][]byte {
 	return files
 }
 
-// Strict notes texts and files that nobody looked for.
+// Strict notes texts and files that were not looked for.
 func (f *Form) Strict() {
 	f.Object.Strict()
 	for _, name := range slices.Sorted(maps.Keys(f.Files)) {

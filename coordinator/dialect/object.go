@@ -22,7 +22,7 @@ const MaxBody = 256<<10 + 2*(api.MaxInputBytes/3*4+4)
 
 // An Object is the JSON object of a request, read field by field. A field that is null is as good as
 // absent. A value that a field cannot have is noted as a fault, and reading goes on: see [Object.Err].
-// Fields that nobody reads change nothing.
+// A field that is not read has no effect.
 type Object struct {
 	path   string // of the object within the request, with a dot behind it
 	fields map[string]json.RawMessage
@@ -35,7 +35,7 @@ type Object struct {
 // ReadObject reads a request's body of at most limit bytes.
 func ReadObject(w http.ResponseWriter, r *http.Request, limit int64) (*Object, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	if _, over := errors.AsType[*http.MaxBytesError](err); over {
+	if _, exceeded := errors.AsType[*http.MaxBytesError](err); exceeded {
 		return nil, api.Errorf(api.CodeTooLarge, "body: got more than %d bytes, want at most %d", limit, limit)
 	}
 	if err != nil {
@@ -244,7 +244,7 @@ func number(raw json.RawMessage) (float64, bool) {
 	return value, err == nil
 }
 
-// kindOf says what a value is, for a fault.
+// kindOf describes a value for a fault.
 func kindOf(raw json.RawMessage) string {
 	switch raw[0] {
 	case '"':

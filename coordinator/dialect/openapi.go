@@ -9,7 +9,7 @@ import (
 // A Schema is a JSON schema as OpenAPI 3.1 has it.
 type Schema = map[string]any
 
-// An Operation is what an OpenAPI document says of a route.
+// An Operation is what an OpenAPI document has of a route.
 type Operation struct {
 	Route   Route
 	ID      string // of the operation, unique in the document

@@ -2,7 +2,6 @@ package dialect
 
 import (
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -25,25 +24,27 @@ func (o *Object) Picture(field string) []byte {
 		_, err = api.ReadInput(file)
 	}
 	if err != nil {
-		o.wrong(field, err)
+		o.Wrong(field, err)
 		return nil
 	}
 	return file
 }
 
-// wrong notes an error in the form "got ..., want ...".
-func (o *Object) wrong(field string, err error) {
-	got, want, _ := strings.Cut(strings.TrimPrefix(err.Error(), "got "), ", want ")
-	o.Fault(field, got, want)
+// Wrong notes an error about a picture, which is an api.Fault as [DecodePicture] and [api.ReadInput]
+// return it.
+func (o *Object) Wrong(field string, err error) {
+	f := api.FaultOf(field, err, "a picture")
+	o.Fault(field, f.Value, f.Limit)
 }
 
 // IsDataURI reports whether a text is a picture itself and not an address.
 func IsDataURI(text string) bool { return len(text) >= 5 && strings.EqualFold(text[:5], "data:") }
 
-var errNoBase64 = errors.New("got something else, want a picture in base64")
+var errNoBase64 = api.Fault{Value: "something else", Limit: "a picture in base64"}
 
 // DecodePicture decodes base64 as clients write it: plain or in a data URI, with the characters of
-// either alphabet, with line breaks, with or without padding. The size is checked before.
+// either alphabet, with line breaks, with or without padding. The size is checked before. The error is an
+// api.Fault without a field.
 func DecodePicture(text string) ([]byte, error) {
 	if IsDataURI(text) {
 		head, body, ok := strings.Cut(text, ",")
@@ -53,7 +54,7 @@ func DecodePicture(text string) ([]byte, error) {
 		text = body
 	}
 	if len(text) > api.MaxInputBytes/3*4+api.MaxInputBytes/16 { // line breaks are as much as 1 in 38
-		return nil, fmt.Errorf("got %d characters of base64, want at most %d bytes", len(text), api.MaxInputBytes)
+		return nil, api.Fault{Value: fmt.Sprintf("%d characters of base64", len(text)), Limit: fmt.Sprintf("at most %d bytes", api.MaxInputBytes)}
 	}
 	encoding := base64.RawStdEncoding
 	if strings.ContainsAny(text, "-_") {

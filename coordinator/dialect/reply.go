@@ -24,7 +24,7 @@ import (
 //	...
 //	reply.Write(w, http.StatusOK, map[string]string{"image": text})
 type Reply struct {
-	token    string // what stands for a picture until it is written; nobody can know it before
+	token    string // stands for a picture until it is written; it cannot be guessed
 	pictures []picture
 }
 
@@ -37,7 +37,7 @@ type picture struct {
 func NewReply() *Reply { return &Reply{token: "\x7f" + rand.Text() + "\x7f"} }
 
 // Base64 is the text to put into the reply where the picture is wanted, once. It takes what
-// [Service.Open] returns.
+// [Pictures.Open] returns.
 func (r *Reply) Base64(from io.ReadCloser, image api.Image, err error) (string, error) {
 	if err != nil {
 		return "", err
@@ -47,10 +47,10 @@ func (r *Reply) Base64(from io.ReadCloser, image api.Image, err error) (string, 
 }
 
 // Images are the base64 texts of a job's images, in order.
-func (r *Reply) Images(ctx context.Context, s Service, job api.Job) ([]string, error) {
+func (r *Reply) Images(ctx context.Context, from Pictures, job api.Job) ([]string, error) {
 	texts := make([]string, len(job.Images))
 	for i, image := range job.Images {
-		text, err := r.Base64(s.Open(ctx, job.ID, image.Index))
+		text, err := r.Base64(from.Open(ctx, job.ID, image.Index))
 		if err != nil {
 			return nil, err
 		}
@@ -108,8 +108,8 @@ func (r *Reply) size(parts []part) int64 {
 	return n
 }
 
-// Write sends the value as the JSON of a response with its length. An error says that the response is
-// cut short, or, where nothing was sent yet, that the value has no JSON.
+// Write sends the value as the JSON of a response with its length. After an error the response is
+// cut short or, where nothing was sent yet, the value has no JSON.
 func (r *Reply) Write(w http.ResponseWriter, status int, value any) error {
 	parts, err := r.parts(value)
 	if err != nil {

@@ -1,7 +1,6 @@
 package dialect
 
 import (
-	"context"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -9,43 +8,47 @@ import (
 	"github.com/easelgrid/easel/api"
 )
 
-// picky is a Service that takes multiples of 8 only, and keeps what it was given last.
-type picky struct {
-	Service
-	job api.JobRequest
-}
-
-func (p *picky) Submit(_ context.Context, _ Caller, r Request) (api.Job, error) {
-	p.job = r.Job
-	if *r.Job.Width%8 != 0 {
-		return api.Job{}, api.Invalid([]api.Fault{{Field: "width", Value: "1", Limit: "multiples of 8"}})
+func TestResized(t *testing.T) {
+	fault := func(field string) error { return api.Invalid([]api.Fault{{Field: field, Value: "1", Limit: "less"}}) }
+	sized := func(width, height int) api.JobRequest {
+		return api.JobRequest{Prompt: "p", Width: &width, Height: &height}
 	}
-	if *r.Job.Height%8 != 0 {
-		return api.Job{}, api.Invalid([]api.Fault{{Field: "height", Value: "1", Limit: "multiples of 8"}})
+	brought := func(width, height, outWidth, outHeight int) api.JobRequest {
+		return api.JobRequest{Prompt: "p", Width: &width, Height: &height, OutputWidth: &outWidth, OutputHeight: &outHeight}
 	}
-	return api.Job{ID: "a"}, nil
-}
-
-func TestSubmitSized(t *testing.T) {
-	for name, c := range map[string]struct{ width, height, madeWidth, madeHeight, outWidth, outHeight int }{
-		"as it is":      {1024, 768, 1024, 768, 0, 0},
-		"no multiple":   {1366, 768, 1368, 768, 1366, 768},
-		"halfway is up": {764, 999, 768, 1000, 764, 999},
-		"too small":     {1, 1024, 64, 1024, 1, 1024},
-		"too large":     {9999, 1024, 4096, 1024, 9999, 1024},
+	for name, c := range map[string]struct {
+		sizing Sizing
+		job    api.JobRequest
+		err    error
+		want   *api.JobRequest // nil for none
+	}{
+		"no fault":               {NearestSize, sized(1366, 768), nil, nil},
+		"a fault of another":     {NearestSize, sized(1366, 768), fault("steps"), nil},
+		"no multiple":            {NearestSize, sized(1366, 768), fault("width"), new(brought(1368, 768, 1366, 768))},
+		"halfway is up":          {NearestSize, sized(764, 999), fault("height"), new(brought(768, 1000, 764, 999))},
+		"too small":              {NearestSize, sized(1, 1024), fault("width"), new(brought(64, 1024, 1, 1024))},
+		"too large":              {NearestSize, sized(9999, 1024), fault("width"), new(brought(4096, 1024, 9999, 1024))},
+		"a size that is one":     {NearestSize, sized(1024, 768), fault("width"), nil},
+		"too many pixels":        {NearestSize, sized(1366, 768), fault("width x height"), nil},
+		"no size":                {NearestSize, api.JobRequest{Prompt: "p"}, fault("width"), nil},
+		"exactly":                {ExactSize, sized(1366, 768), fault("width"), nil},
+		"the model's own":        {ModelSize, sized(768, 768), fault("width"), &api.JobRequest{Prompt: "p"}},
+		"the model's own pixels": {ModelSize, sized(768, 768), fault("width x height"), &api.JobRequest{Prompt: "p"}},
+		"the model's, no fault":  {ModelSize, sized(768, 768), nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &picky{}
-			job, err := SubmitSized(t.Context(), s, Caller{}, Request{Job: api.JobRequest{Width: &c.width, Height: &c.height}})
-			if err != nil || job.ID != "a" {
-				t.Fatal(err)
+			r := Request{Sizing: c.sizing, Job: c.job}
+			got, ok := r.Resized(c.err)
+			if ok != (c.want != nil) {
+				t.Fatalf("got %v", ok)
 			}
-			want := api.JobRequest{Width: &c.madeWidth, Height: &c.madeHeight}
-			if c.outWidth != 0 {
-				want.OutputWidth, want.OutputHeight = &c.outWidth, &c.outHeight
+			if ok {
+				if diff := cmp.Diff(*c.want, got); diff != "" {
+					t.Error(diff)
+				}
 			}
-			if diff := cmp.Diff(want, s.job); diff != "" {
-				t.Error(diff)
+			if r.Job.OutputWidth != nil || r.Job.Width != c.job.Width {
+				t.Error("the request was changed")
 			}
 		})
 	}

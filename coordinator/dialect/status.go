@@ -7,7 +7,7 @@ import (
 	"github.com/easelgrid/easel/api"
 )
 
-// statuses are what HTTP calls the codes, for vendors that do not say otherwise. What is not here is
+// statuses are those of HTTP for the codes, for vendors that document no others. What is not here is
 // the fault of a node or of the coordinator: 500.
 var statuses = map[api.Code]int{
 	api.CodeInvalidRequest:   http.StatusBadRequest,
@@ -34,10 +34,10 @@ func Status(code api.Code) int {
 	return http.StatusInternalServerError
 }
 
-// unavailableSeconds is when to come again while the coordinator starts or stops.
+// unavailableSeconds is how long to wait while the coordinator starts or stops.
 const unavailableSeconds = 5
 
-// RetryAfter sets the header of an error that says when to come again.
+// RetryAfter sets the header of an error after which another request may help.
 func RetryAfter(w http.ResponseWriter, e *api.Error) {
 	seconds := e.RetryAfter
 	if seconds == 0 && e.Code == api.CodeUnavailable {

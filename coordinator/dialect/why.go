@@ -35,7 +35,7 @@ func (o *Object) Why(field string) Why { return o.whys[field] }
 // decoder knows.
 func (o *Object) Read() []string { return slices.Sorted(maps.Keys(o.read)) }
 
-// Strict notes every field that nobody looked for as a fault. It comes after all reading.
+// Strict notes every field that was not looked for as a fault. It comes after all reading.
 func (o *Object) Strict() {
 	for _, field := range slices.Sorted(maps.Keys(o.fields)) {
 		if !o.read[o.path+field] {
@@ -53,14 +53,14 @@ func (o *Object) Refuse(field, because string) {
 
 // A Refusal is the error of an Object's faults that still knows the kind of each.
 type Refusal struct {
-	told *api.Error
-	whys map[string]Why
+	cause *api.Error
+	whys  map[string]Why
 }
 
-func (r *Refusal) Error() string { return r.told.Message }
+func (r *Refusal) Error() string { return r.cause.Message }
 
 // Unwrap makes the error one that crosses wires.
-func (r *Refusal) Unwrap() error { return r.told }
+func (r *Refusal) Unwrap() error { return r.cause }
 
 // Why is the kind of a field's fault.
 func (r *Refusal) Why(field string) Why { return r.whys[field] }
@@ -87,6 +87,3 @@ func (o *Object) HasFault(field string) bool {
 
 // Miss notes that a field that has to be there is not.
 func (o *Object) Miss(field, want string) { o.fault(Missing, field, "", want) }
-
-// Wrong notes an error in the form "got ..., want ...".
-func (o *Object) Wrong(field string, err error) { o.wrong(field, err) }

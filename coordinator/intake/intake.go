@@ -121,10 +121,17 @@ func (s *Service) Submit(ctx context.Context, who dialect.Caller, r dialect.Requ
 // wants it, so that a repeated one is known by what was asked.
 func (s *Service) plan(r *dialect.Request) (api.ImageSpec, error) {
 	choice, err := s.o.Offers.Choose(r.Dialect, r.Model)
+	if err == nil && r.Fit != nil {
+		err = r.Fit(choice.Model(), &r.Job)
+	}
 	if err != nil {
 		return api.ImageSpec{}, err
 	}
-	return choice.Plan(r.Job, randomSeed())
+	spec, err := choice.Plan(r.Job, randomSeed())
+	if resized, ok := r.Resized(err); ok {
+		return choice.Plan(resized, randomSeed())
+	}
+	return spec, err
 }
 
 // idempotencyKey is the key of a dialect's request. Its alias is not part of what is asked: the vendor's

@@ -39,7 +39,7 @@ func prefixes(texts ...string) []netip.Prefix {
 	return list
 }
 
-// Public reports whether everybody in the Internet means the same by the address.
+// Public reports whether an address is globally reachable in the Internet.
 func Public(ip netip.Addr) bool {
 	ip = ip.Unmap().WithZone("") // a prefix contains no address with a zone
 	if nat64.Contains(ip) {
@@ -61,7 +61,7 @@ func within(ip netip.Addr, list []netip.Prefix) bool {
 	return false
 }
 
-// urlError says what is wrong with an address before anything is sent there.
+// urlError is what is wrong with an address before anything is sent there.
 type urlError string
 
 func (e urlError) Error() string { return string(e) }

@@ -22,7 +22,7 @@ const wantPicture = "a public http or https address of a PNG, JPEG or WebP file"
 
 // Fetch gets a picture: a PNG, JPEG or WebP file of at most api.MaxInputBytes and api.MaxInputPixels. It
 // is not decoded. The error is an *api.Error with one fault, whose field is "url": a caller that knows
-// the field's real name puts it there with [Named]. When ctx ends the error is ctx's.
+// the field's real name puts it there with [Named]. When ctx ends first, the error is ctx's.
 func (c *Client) Fetch(ctx context.Context, address string) ([]byte, error) {
 	c.open()
 	select {
@@ -61,7 +61,7 @@ func (c *Client) get(ctx context.Context, address string) ([]byte, error) {
 	return readPicture(address, response)
 }
 
-// readPicture reads no more than a picture may have, whatever the answer's header says.
+// readPicture reads no more than a picture may have, whatever the answer's header promises.
 func readPicture(address string, response *http.Response) ([]byte, error) {
 	tooLarge := refuse(address, fmt.Sprintf("more than %d bytes", api.MaxInputBytes), fmt.Sprintf("a picture of at most %d bytes", api.MaxInputBytes))
 	if response.ContentLength > api.MaxInputBytes {
@@ -75,8 +75,8 @@ func readPicture(address string, response *http.Response) ([]byte, error) {
 		return nil, tooLarge
 	}
 	if _, err := api.ReadInput(body.Bytes()); err != nil {
-		got, want, _ := strings.Cut(strings.TrimPrefix(err.Error(), "got "), ", want ")
-		return nil, refuse(address, got, want)
+		f := api.FaultOf("", err, wantPicture)
+		return nil, refuse(address, f.Value, f.Limit)
 	}
 	return body.Bytes(), nil
 }

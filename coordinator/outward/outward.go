@@ -126,8 +126,8 @@ var (
 	errRedirects = errors.New("too many redirects")
 )
 
-// do sends a request and follows redirects. Each hop's address is checked like the first, and told
-// nothing of where it was linked.
+// do sends a request and follows redirects. Each hop's address is checked like the first, and does
+// not learn from where it was linked.
 func (c *Client) do(r *http.Request, mayFollow func(status int) bool) (*http.Response, error) {
 	c.open()
 	r.Header.Set("User-Agent", userAgent)
@@ -147,7 +147,7 @@ func (c *Client) do(r *http.Request, mayFollow func(status int) bool) (*http.Res
 	return client.Do(r)
 }
 
-// reason is why a request came to nothing, in words for whoever gave the address. The words tell
+// reason is why a request failed, in words for the client that gave the address. The words give away
 // nothing of what is behind an address that is not public.
 func reason(err error) string {
 	for _, known := range []error{errNotPublic, errPort, errRedirects} {

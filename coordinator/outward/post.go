@@ -45,7 +45,7 @@ func (c *Client) Post(ctx context.Context, address string, header http.Header, b
 		return errors.New(reason(err))
 	}
 	defer response.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer)) // what it says changes nothing
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer)) // its content has no effect
 	if response.StatusCode/100 != 2 {
 		return errors.New("the answer " + status(response.StatusCode))
 	}

@@ -24,15 +24,15 @@ import (
 
 // vendors are in the order of the page.
 var vendors = []struct {
-	title string
-	make  func(dialect.Service) dialect.Dialect
+	title   string
+	dialect dialect.Dialect
 }{
-	{"OpenAI", openai.New},
-	{"DistributeAI", distribute.New},
-	{"ModelsLab", modelslab.New},
-	{"Nebula Block", nebulablock.New},
-	{"DeepFellow", deepfellow.New},
-	{"YeScale", yescale.New},
+	{"OpenAI", openai.New(nil)},
+	{"DistributeAI", distribute.New(nil)},
+	{"ModelsLab", modelslab.New(nil)},
+	{"Nebula Block", nebulablock.New(nil)},
+	{"DeepFellow", deepfellow.New(nil)},
+	{"YeScale", yescale.New(nil)},
 }
 
 const page = "docs/dialects.md"
@@ -63,9 +63,8 @@ func run(write bool) error {
 func tables() string {
 	var out strings.Builder
 	for _, v := range vendors {
-		d := v.make(nil)
-		fmt.Fprintf(&out, "### %s\n\n%s\n\n", v.title, paths(d))
-		writeFields(&out, d.Fields())
+		fmt.Fprintf(&out, "### %s\n\n%s\n\n", v.title, paths(v.dialect))
+		writeFields(&out, v.dialect.Fields())
 	}
 	return out.String()
 }

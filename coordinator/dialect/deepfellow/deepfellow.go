@@ -2,18 +2,24 @@
 package deepfellow
 
 import (
-	"cmp"
 	"net/http"
 
 	"github.com/easelgrid/easel/api"
 	"github.com/easelgrid/easel/coordinator/dialect"
 )
 
-// vendor is the dialect. It keeps nothing but who does the work.
-type vendor struct{ service dialect.Service }
+// Service is what the dialect needs of the coordinator.
+type Service interface {
+	dialect.Callers
+	dialect.Offers
+	dialect.Maker
+	dialect.Pictures
+}
+
+type vendor struct{ service Service }
 
 // New makes the dialect.
-func New(s dialect.Service) dialect.Dialect { return &vendor{s} }
+func New(s Service) dialect.Dialect { return &vendor{s} }
 
 // Name is what API keys are bound to.
 func (v *vendor) Name() string { return "deepfellow" }
@@ -23,10 +29,12 @@ const prefix = "/deepfellow"
 
 // Routes are all paths of the API.
 func (v *vendor) Routes() []dialect.Route {
+	frame := dialect.KeyInHeader(v.service, v.Fail)
+	generate := dialect.Making[struct{}]{Maker: v.service, Decode: read, Encode: v.encode}
 	return []dialect.Route{
-		{Method: http.MethodPost, Path: "/v1/images/generations", Prefix: prefix, Handle: v.generate},
-		{Method: http.MethodGet, Path: "/v1/models", Prefix: prefix, Handle: v.models},
-		{Method: http.MethodGet, Path: "/v1/models/{id...}", Prefix: prefix, Handle: v.model}, // names may have slashes
+		frame.Route(dialect.Route{Method: http.MethodPost, Path: "/v1/images/generations", Prefix: prefix}, generate.Answer),
+		frame.Route(dialect.Route{Method: http.MethodGet, Path: "/v1/models", Prefix: prefix}, v.models),
+		frame.Route(dialect.Route{Method: http.MethodGet, Path: "/v1/models/{id...}", Prefix: prefix}, v.model), // names may have slashes
 	}
 }
 
@@ -56,46 +64,20 @@ type details struct {
 	TextTokens  int `json:"text_tokens"`
 }
 
-// generate answers when all images are made. A client that goes away ends its job, unless it may come
-// again with its Idempotency-Key.
-func (v *vendor) generate(w http.ResponseWriter, r *http.Request) {
-	who, err := v.service.Caller(r.Context(), dialect.Key(r))
+// read decodes a request. Nothing of it is needed for the reply.
+func read(c *dialect.Call) (asked dialect.Request, none struct{}, err error) {
+	o, err := c.Object(maxBody)
 	if err != nil {
-		v.Fail(w, r, err)
-		return
+		return asked, none, err
 	}
-	o, err := dialect.ReadObject(w, r, maxBody)
-	if err != nil {
-		v.Fail(w, r, err)
-		return
-	}
-	asked, err := decode(o, who.PromptSettings)
-	if err != nil {
-		v.Fail(w, r, err)
-		return
-	}
-	asked.IdempotencyKey = r.Header.Get("Idempotency-Key")
-	job, err := dialect.SubmitSized(r.Context(), v.service, who, asked)
-	if err == nil {
-		job, err = v.service.Wait(dialect.Patient(r), job.ID, nil)
-	}
-	if err == nil {
-		err = dialect.JobError(job)
-	}
-	if err != nil {
-		v.Fail(w, r, err)
-		return
-	}
-	v.respond(w, r, job)
+	asked, err = decode(o, c.Who.PromptSettings)
+	return asked, none, err
 }
 
-func (v *vendor) respond(w http.ResponseWriter, r *http.Request, job api.Job) {
-	reply := dialect.NewReply()
-	defer reply.Close()
-	images, err := reply.Images(r.Context(), v.service, job)
+func (v *vendor) encode(c *dialect.Call, job api.Job, _ struct{}, reply *dialect.Reply) (any, error) {
+	images, err := reply.Images(c.Context(), v.service, job)
 	if err != nil {
-		v.Fail(w, r, err)
-		return
+		return nil, err
 	}
 	t := dialect.CountTokens(job, job.Images...)
 	answer := response{
@@ -105,7 +87,7 @@ func (v *vendor) respond(w http.ResponseWriter, r *http.Request, job api.Job) {
 	for _, text := range images {
 		answer.Data = append(answer.Data, datum{text})
 	}
-	_ = reply.Write(w, http.StatusOK, answer) // the connection ends with what there is of the reply
+	return answer, nil
 }
 
 // A model is an entry of the list.
@@ -117,7 +99,7 @@ type model struct {
 	Props   *props `json:"props,omitempty"` // with additional_data
 }
 
-// props are what the vendor says nothing of but the name.
+// props are easel's own: the vendor documents no more than the name.
 type props struct {
 	Type        string   `json:"type"`
 	Endpoints   []string `json:"endpoints"`
@@ -143,32 +125,26 @@ func modelOf(m dialect.Model, whole bool) model {
 	return listed
 }
 
-func (v *vendor) models(w http.ResponseWriter, r *http.Request) {
-	_, err := v.service.Caller(r.Context(), dialect.Key(r))
-	whole, wrong := additional(r)
-	if err = cmp.Or(err, wrong); err != nil {
-		v.Fail(w, r, err)
-		return
+func (v *vendor) models(c *dialect.Call) error {
+	whole, err := additional(c.R)
+	if err != nil {
+		return err
 	}
 	list := modelList{"list", []model{}}
-	for _, m := range v.service.Models(r.Context(), v.Name()) {
+	for _, m := range v.service.Models(c.Context(), v.Name()) {
 		list.Data = append(list.Data, modelOf(m, whole))
 	}
-	dialect.WriteJSON(w, http.StatusOK, list)
+	return c.Reply(list)
 }
 
-func (v *vendor) model(w http.ResponseWriter, r *http.Request) {
-	_, err := v.service.Caller(r.Context(), dialect.Key(r))
-	if err == nil && r.PathValue("id") == "" {
-		err = api.Errorf(api.CodeNotFound, "Not Found")
+func (v *vendor) model(c *dialect.Call) error {
+	id := c.R.PathValue("id")
+	if id == "" {
+		return api.Errorf(api.CodeNotFound, "Not Found")
 	}
-	var m dialect.Model
-	if err == nil {
-		m, err = v.service.Model(r.Context(), v.Name(), r.PathValue("id"))
-	}
+	m, err := v.service.Model(c.Context(), v.Name(), id)
 	if err != nil {
-		v.Fail(w, r, err)
-		return
+		return err
 	}
-	dialect.WriteJSON(w, http.StatusOK, modelOf(m, false))
+	return c.Reply(modelOf(m, false))
 }

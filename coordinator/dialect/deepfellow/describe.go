@@ -74,7 +74,9 @@ var (
 	modelsSchema = closed(map[string]dialect.Schema{"object": {"const": "list"}, "data": list(modelSchema)}, "object", "data")
 
 	problemSchema = closed(map[string]dialect.Schema{"detail": {"oneOf": []any{
-		text(),
-		list(closed(map[string]dialect.Schema{"loc": list(text()), "msg": text(), "type": text()}, "loc", "msg", "type")),
+		dialect.Schema{"type": "string", "minLength": 1},
+		dialect.Schema{"type": "array", "minItems": 1, "items": closed(map[string]dialect.Schema{
+			"loc": list(text()), "msg": text(), "type": text(),
+		}, "loc", "msg", "type")},
 	}}}, "detail")
 )

@@ -35,11 +35,11 @@ var types = map[string]string{"n": "int_type", "output_compression": "int_type",
 // choices are the fields that have one of a few values.
 var choices = []string{"background", "moderation", "output_format", "quality", "response_format", "style"}
 
-// An unsupported error is a fault that the vendor says in a plain text, with status 422 as well.
-type unsupported struct{ told *api.Error }
+// An unsupported error is a fault that the vendor reports as one plain text, with status 422 as well.
+type unsupported struct{ cause *api.Error }
 
-func (u *unsupported) Error() string { return u.told.Message }
-func (u *unsupported) Unwrap() error { return u.told }
+func (u *unsupported) Error() string { return u.cause.Message }
+func (u *unsupported) Unwrap() error { return u.cause }
 
 func unsupportedError(texts []string) error {
 	if len(texts) == 0 {
@@ -51,33 +51,33 @@ func unsupportedError(texts []string) error {
 
 // Fail answers a request with an error: faults as FastAPI lists them, anything else in one text.
 func (v *vendor) Fail(w http.ResponseWriter, _ *http.Request, err error) {
-	told := api.AsError(dialect.Rename(err, names), api.CodeInternal)
-	status := dialect.Status(told.Code)
+	e := api.AsError(dialect.Rename(err, names), api.CodeInternal)
+	status := dialect.Status(e.Code)
 	if plain, ok := errors.AsType[*unsupported](err); ok {
-		told, status = plain.told, http.StatusUnprocessableEntity
+		e, status = plain.cause, http.StatusUnprocessableEntity
 	}
-	dialect.RetryAfter(w, told)
+	dialect.RetryAfter(w, e)
 	switch {
-	case told.Code == api.CodeInvalidRequest:
-		dialect.WriteJSON(w, http.StatusUnprocessableEntity, map[string][]fault{"detail": faultsOf(err, told)})
+	case e.Code == api.CodeInvalidRequest:
+		dialect.WriteJSON(w, http.StatusUnprocessableEntity, map[string][]fault{"detail": faultsOf(err, e)})
 		return
-	case told.Code == api.CodeUnauthorized:
+	case e.Code == api.CodeUnauthorized:
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		told = &api.Error{Message: "Unauthorized"}
-	case told.Code == api.CodeModelNotFound:
-		told = &api.Error{Message: "Model not found"}
+		e = &api.Error{Message: "Unauthorized"}
+	case e.Code == api.CodeModelNotFound:
+		e = &api.Error{Message: "Model not found"}
 	}
-	dialect.WriteJSON(w, status, map[string]string{"detail": told.Message})
+	dialect.WriteJSON(w, status, map[string]string{"detail": e.Message})
 }
 
 // faultsOf are the faults of an error; one that has none is a fault of the body.
-func faultsOf(err error, told *api.Error) []fault {
-	if len(told.Faults) == 0 {
-		return []fault{{[]string{"body"}, told.Message, "value_error"}}
+func faultsOf(err error, e *api.Error) []fault {
+	if len(e.Faults) == 0 {
+		return []fault{{[]string{"body"}, e.Message, "value_error"}}
 	}
 	refusal, _ := errors.AsType[*dialect.Refusal](err)
-	faults := make([]fault, len(told.Faults))
-	for i, f := range told.Faults {
+	faults := make([]fault, len(e.Faults))
+	for i, f := range e.Faults {
 		faults[i] = faultOf(f, refusal)
 	}
 	return faults
@@ -115,7 +115,7 @@ func faultOf(f api.Fault, refusal *dialect.Refusal) fault {
 // queryField is the one parameter in a query.
 const queryField = "additional_data"
 
-// additional reports whether the list of models is wanted with all there is to say.
+// additional reports whether the list of models is wanted with all details.
 func additional(r *http.Request) (bool, error) {
 	text := r.URL.Query().Get(queryField)
 	switch strings.ToLower(text) { // as pydantic reads them

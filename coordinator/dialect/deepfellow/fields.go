@@ -16,7 +16,7 @@ func (v *vendor) Fields() []dialect.Field {
 		{Request: generations, Name: "output_compression", Use: dialect.Used, Note: "0 to 100, 95 unless given: the quality of webp and jpeg, of which 0 is 1 here; no effect on png"},
 		{Request: generations, Name: "response_format", Use: dialect.Used, Note: "b64_json; url is refused with 422, as the vendor does"},
 		{Request: generations, Name: "moderation", Use: dialect.Harmless, Note: "low or auto; pictures are checked where the model can be"},
-		{Request: generations, Name: "style", Use: dialect.Harmless, Note: "vivid or natural; the prompt says what the picture looks like"},
+		{Request: generations, Name: "style", Use: dialect.Harmless, Note: "vivid or natural; the prompt decides what the picture looks like"},
 		{Request: generations, Name: "user", Use: dialect.Harmless, Note: "not kept"},
 		{Request: generations, Name: "stream", Use: dialect.Refused, Note: "true is refused with 422, as the vendor does"},
 		{Request: generations, Name: "partial_images", Use: dialect.Refused, Note: "more than 0 is refused with 422, as the vendor does"},

@@ -19,9 +19,9 @@ const (
 // qualities are the steps of each; auto leaves them to the model.
 var qualities = map[string]int{"low": 15, "medium": 20, "high": 35}
 
-// decode reads a request. What the vendor checks after all fields, and says in one text, comes last.
+// decode reads a request. What the vendor checks after all fields, and reports as one text, comes last.
 func decode(o *dialect.Object, settings bool) (dialect.Request, error) {
-	r := dialect.Request{Dialect: "deepfellow", Model: o.Text("model")}
+	r := dialect.Request{Dialect: "deepfellow", Model: o.Text("model"), Sizing: dialect.NearestSize}
 	j := &r.Job
 	j.Prompt = o.Prompt("prompt", api.MaxPromptBytes)
 	j.N = dialect.Whole(o.Int("n", 1, maxImages))

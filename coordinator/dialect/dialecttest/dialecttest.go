@@ -1,5 +1,6 @@
 // Package dialecttest is what every dialect is checked against: its table of fields, its OpenAPI
-// document and its decoder say the same, and what the decoder lets through can be made.
+// document and its decoder agree, its replies are those of the document, and what the decoder lets
+// through can be made.
 package dialecttest
 
 import (
@@ -38,11 +39,11 @@ func Valid(t rapid.TB, job api.JobRequest) {
 	}
 }
 
-// Refusal fails the test if an error of a decoder is not one that tells a client what is wrong.
+// Refusal fails the test if an error of a decoder does not show a client what is wrong.
 func Refusal(t rapid.TB, err error) {
 	t.Helper()
-	told, ok := errors.AsType[*api.Error](err)
-	if !ok || told.Message == "" || dialect.Status(told.Code)/100 != 4 {
+	e, ok := errors.AsType[*api.Error](err)
+	if !ok || e.Message == "" || dialect.Status(e.Code)/100 != 4 {
 		t.Fatalf("the decoder gives %v", err)
 	}
 }
@@ -62,11 +63,11 @@ func Fields(t *testing.T, d dialect.Dialect, request string, r dialect.Route, re
 	}
 	slices.Sort(table)
 	if diff := cmp.Diff(table, leaves(read)); diff != "" {
-		t.Errorf("the table says -, the decoder reads +:\n%s", diff)
+		t.Errorf("the table has -, the decoder reads +:\n%s", diff)
 	}
 	described := leaves(properties(body(d, r), ""))
 	if diff := cmp.Diff(table, described); diff != "" {
-		t.Errorf("the table says -, the OpenAPI document says +:\n%s", diff)
+		t.Errorf("the table has -, the OpenAPI document has +:\n%s", diff)
 	}
 }
 
@@ -84,8 +85,8 @@ func leaves(names []string) []string {
 
 // body is the schema of what a route takes. There is one kind only.
 func body(d dialect.Dialect, r dialect.Route) map[string]any {
-	for _, content := range NewContract(d).operation(r).RequestBody.Content {
-		return content.Schema
+	for _, content := range object(object(NewContract(d).operation(r)["requestBody"])["content"]) {
+		return object(object(content)["schema"])
 	}
 	return nil
 }
@@ -105,11 +106,16 @@ func properties(schema map[string]any, path string) []string {
 	return names
 }
 
-// Routes fails the test if a route is not in the OpenAPI document, or the other way round.
+// Routes fails the test if a route is not in the OpenAPI document, or the other way round, or if a schema
+// of the document is none.
 func Routes(t *testing.T, d dialect.Dialect) {
 	t.Helper()
 	var routes, described []string
+	contract := NewContract(d)
 	for _, r := range d.Routes() {
+		if err := contract.compile(r); err != nil {
+			t.Errorf("%s %s: %v", r.Method, r.Path, err)
+		}
 		routes = append(routes, r.Method+" "+documented(r))
 		if r.Handle == nil {
 			t.Errorf("%s %s has no handler", r.Method, r.Path)

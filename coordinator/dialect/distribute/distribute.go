@@ -3,7 +3,6 @@
 package distribute
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/easelgrid/easel/api"
@@ -13,10 +12,19 @@ import (
 // Name is what API keys are bound to.
 const Name = "distribute"
 
-// New makes the dialect.
-func New(s dialect.Service) dialect.Dialect { return vendor{s} }
+// Service is what the dialect needs of the coordinator.
+type Service interface {
+	dialect.Callers
+	dialect.Maker
+	dialect.Jobs
+	dialect.Pictures
+	dialect.Links
+}
 
-type vendor struct{ service dialect.Service }
+// New makes the dialect.
+func New(s Service) dialect.Dialect { return vendor{s} }
+
+type vendor struct{ service Service }
 
 func (vendor) Name() string { return Name }
 
@@ -28,93 +36,51 @@ var (
 )
 
 func (v vendor) Routes() []dialect.Route {
+	frame := dialect.KeyInHeader(v.service, v.Fail)
+	generate := dialect.Making[bool]{
+		Maker: v.service, Limit: dialect.Patience, Encode: v.generated,
+		Decode: dialect.FromObject(maxBody, func(o *dialect.Object) (dialect.Request, bool, error) { return decode(o, generations) }),
+	}
 	return []dialect.Route{
-		v.route(createRoute, v.create),
-		v.route(resultRoute, v.result),
-		v.route(generateRoute, v.generate),
+		frame.Route(createRoute, v.create),
+		frame.Route(resultRoute, v.result),
+		frame.Route(generateRoute, generate.Answer),
 	}
 }
 
-// route gives a route its handler. Whose key it is is found out before the body is read.
-func (v vendor) route(r dialect.Route, handle func(http.ResponseWriter, *http.Request, dialect.Caller) error) dialect.Route {
-	r.Handle = func(w http.ResponseWriter, r *http.Request) {
-		who, err := v.service.Caller(r.Context(), dialect.Key(r))
-		if err == nil {
-			err = handle(w, r, who)
-		}
-		if err != nil {
-			v.Fail(w, r, err)
-		}
-	}
-	return r
-}
-
-// names are the vendor's words for the fields of a job.
-var names = map[string]string{"steps": "num_inference_steps", "width": "size", "height": "size", "width x height": "size", "output_width": "size", "output_height": "size"}
-
-// Fail answers with {"message"} and nothing else: the vendor's schema allows no other property.
-func (vendor) Fail(w http.ResponseWriter, _ *http.Request, err error) {
-	told := api.AsError(dialect.Rename(err, names), api.CodeInternal)
-	dialect.RetryAfter(w, told)
-	dialect.WriteJSON(w, dialect.Status(told.Code), problem{told.Message})
+// errorForm has {"message"} and nothing else: the vendor's schema allows no other property.
+var errorForm = dialect.ErrorForm{
+	Names: map[string]string{
+		"steps": "num_inference_steps", "width": "size", "height": "size", "width x height": "size", "output_width": "size", "output_height": "size",
+	},
+	Body: func(_ http.Header, e *api.Error) any { return problem{e.Message} },
 }
 
 type problem struct {
 	Message string `json:"message"`
 }
 
-// create makes a job durable and answers with a UUID to ask for it by.
-func (v vendor) create(w http.ResponseWriter, r *http.Request, who dialect.Caller) error {
-	o, err := dialect.ReadObject(w, r, maxBody)
-	if err != nil {
-		return err
-	}
-	asked, err := decode(o, create)
-	if err != nil {
-		return err
-	}
-	asked.Request.Alias = newUUID()
-	if _, err := v.submit(r.Context(), who, asked); err != nil {
-		return err
-	}
-	dialect.WriteJSON(w, http.StatusOK, created{asked.Request.Alias})
-	return nil
-}
+func (vendor) Fail(w http.ResponseWriter, _ *http.Request, err error) { errorForm.Fail(w, err) }
 
-// submit leaves the size to the catalog where the model cannot make the vendor's default.
-func (v vendor) submit(ctx context.Context, who dialect.Caller, asked request) (api.Job, error) {
-	job, err := dialect.SubmitSized(ctx, v.service, who, asked.Request)
-	if !asked.sized && dialect.Faulty(err, "width", "height", "width x height") {
-		asked.Job.Width, asked.Job.Height = nil, nil
-		return v.service.Submit(ctx, who, asked.Request)
+// create makes a job durable and answers with a UUID to ask for it by.
+func (v vendor) create(c *dialect.Call) error {
+	o, err := c.Object(maxBody)
+	if err != nil {
+		return err
 	}
-	return job, err
+	asked, _, err := decode(o, create)
+	if err != nil {
+		return err
+	}
+	asked.Alias = newUUID()
+	if _, err := c.Submit(v.service, asked); err != nil {
+		return err
+	}
+	return c.Reply(created{asked.Alias})
 }
 
 type created struct {
 	ID string `json:"id"`
-}
-
-// generate answers when the pictures are there, in OpenAI's form.
-func (v vendor) generate(w http.ResponseWriter, r *http.Request, who dialect.Caller) error {
-	o, err := dialect.ReadObject(w, r, maxBody)
-	if err != nil {
-		return err
-	}
-	asked, err := decode(o, generations)
-	if err != nil {
-		return err
-	}
-	asked.IdempotencyKey = r.Header.Get("Idempotency-Key")
-	job, err := v.submit(r.Context(), who, asked)
-	if err != nil {
-		return err
-	}
-	dialect.Hold(w)
-	if job, err = dialect.WaitWithin(dialect.Patient(r), dialect.Patience, v.service, who, job.ID); err != nil {
-		return err
-	}
-	return v.answer(w, r, job, asked.base64)
 }
 
 type generated struct {
@@ -128,21 +94,19 @@ type picture struct {
 	RevisedPrompt string `json:"revised_prompt"`
 }
 
-func (v vendor) answer(w http.ResponseWriter, r *http.Request, job api.Job, base64 bool) error {
-	reply := dialect.NewReply()
-	defer reply.Close()
-	body := generated{Created: job.CreatedAt.Unix(), Data: v.pictures(r, job)}
+// generated is the synchronous request's reply, in OpenAI's form.
+func (v vendor) generated(c *dialect.Call, job api.Job, base64 bool, reply *dialect.Reply) (any, error) {
+	body := generated{Created: job.CreatedAt.Unix(), Data: v.pictures(c.R, job)}
 	if base64 {
-		texts, err := reply.Images(r.Context(), v.service, job)
+		texts, err := reply.Images(c.Context(), v.service, job)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for i, text := range texts {
 			body.Data[i].URL, body.Data[i].Base64 = "", text
 		}
 	}
-	_ = reply.Write(w, http.StatusOK, body) // a reply cut short is seen by its length
-	return nil
+	return body, nil
 }
 
 // pictures are a finished job's, by address. The prompt is what the model was given.

@@ -29,7 +29,7 @@ const sample = `{
   "size": "768x768"
 }`
 
-func decoded(t *testing.T, body, kind string) (request, error) {
+func decoded(t *testing.T, body, kind string) (dialect.Request, bool, error) {
 	t.Helper()
 	o, err := dialect.ParseObject([]byte(body))
 	if err != nil {
@@ -40,15 +40,15 @@ func decoded(t *testing.T, body, kind string) (request, error) {
 
 func TestSample(t *testing.T) {
 	for _, kind := range []string{create, generations} {
-		got, err := decoded(t, sample, kind)
-		if err != nil {
-			t.Fatal(err)
+		got, base64, err := decoded(t, sample, kind)
+		if err != nil || base64 {
+			t.Fatalf("base64 is %t, %v", base64, err)
 		}
-		want := request{Request: dialect.Request{Dialect: "distribute", Model: "Flux.1 [dev]", Job: api.JobRequest{
+		want := dialect.Request{Dialect: "distribute", Model: "Flux.1 [dev]", Sizing: dialect.NearestSize, Job: api.JobRequest{
 			Prompt: "text, text", Width: new(768), Height: new(768), Steps: new(10), GuidanceScale: new(5.0),
 			Seed: new(int64(927719)), N: new(1),
-		}}, sized: true}
-		if diff := cmp.Diff(want, got, cmp.AllowUnexported(request{})); diff != "" {
+		}}
+		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: %s", kind, diff)
 		}
 	}
@@ -57,29 +57,31 @@ func TestSample(t *testing.T) {
 func TestDecode(t *testing.T) {
 	for name, c := range map[string]struct {
 		kind, body string
-		check      func(request) bool
+		check      func(dialect.Request, bool) bool
 		fault      string
 	}{
-		"the default size":        {create, `{"model":"m","prompt":"p"}`, func(r request) bool { return *r.Job.Width == 768 && *r.Job.Height == 768 && !r.sized }, ""},
-		"what is absent stays so": {create, `{"model":"m","prompt":"p"}`, func(r request) bool { return r.Job.Steps == nil && r.Job.N == nil && r.Job.Seed == nil }, ""},
-		"nulls":                   {create, `{"model":"m","prompt":"p","n":null,"size":null,"seed":null}`, func(r request) bool { return r.Job.N == nil }, ""},
-		"unknown fields":          {create, `{"model":"m","prompt":"p","user":"x","quality":"hd"}`, func(r request) bool { return r.Job.Prompt == "p" }, ""},
-		"a side of 999 and of 1024": {create, `{"model":"m","prompt":"p","size":"999x1024"}`, func(r request) bool {
-			return *r.Job.Width == 999 && *r.Job.Height == 1024 && r.sized
+		"the default size": {create, `{"model":"m","prompt":"p"}`, func(r dialect.Request, _ bool) bool {
+			return *r.Job.Width == 768 && *r.Job.Height == 768 && r.Sizing == dialect.ModelSize
 		}, ""},
-		"a side of 1":                 {create, `{"model":"m","prompt":"p","size":"1x1"}`, func(r request) bool { return *r.Job.Width == 1 }, ""},
+		"what is absent stays so": {create, `{"model":"m","prompt":"p"}`, func(r dialect.Request, _ bool) bool { return r.Job.Steps == nil && r.Job.N == nil && r.Job.Seed == nil }, ""},
+		"nulls":                   {create, `{"model":"m","prompt":"p","n":null,"size":null,"seed":null}`, func(r dialect.Request, _ bool) bool { return r.Job.N == nil }, ""},
+		"unknown fields":          {create, `{"model":"m","prompt":"p","user":"x","quality":"hd"}`, func(r dialect.Request, _ bool) bool { return r.Job.Prompt == "p" }, ""},
+		"a side of 999 and of 1024": {create, `{"model":"m","prompt":"p","size":"999x1024"}`, func(r dialect.Request, _ bool) bool {
+			return *r.Job.Width == 999 && *r.Job.Height == 1024 && r.Sizing == dialect.NearestSize
+		}, ""},
+		"a side of 1":                 {create, `{"model":"m","prompt":"p","size":"1x1"}`, func(r dialect.Request, _ bool) bool { return *r.Job.Width == 1 }, ""},
 		"a side of 1000":              {create, `{"model":"m","prompt":"p","size":"1000x512"}`, nil, `size: got "1000x512", want WIDTHxHEIGHT, each 1 to 999 or 1024`},
 		"a side of 0":                 {create, `{"model":"m","prompt":"p","size":"0x512"}`, nil, "size: got"},
-		"OpenAI's styles":             {create, `{"model":"m","prompt":"p","style":"vivid"}`, func(r request) bool { return r.Job.Prompt == "p" }, ""},
-		"a style":                     {create, `{"model":"m","prompt":"p","style":" watercolor "}`, func(r request) bool { return r.Job.Prompt == "p, watercolor" }, ""},
-		"a thousand characters":       {create, `{"model":"m","prompt":"` + strings.Repeat("€", 1000) + `"}`, func(r request) bool { return true }, ""},
+		"OpenAI's styles":             {create, `{"model":"m","prompt":"p","style":"vivid"}`, func(r dialect.Request, _ bool) bool { return r.Job.Prompt == "p" }, ""},
+		"a style":                     {create, `{"model":"m","prompt":"p","style":" watercolor "}`, func(r dialect.Request, _ bool) bool { return r.Job.Prompt == "p, watercolor" }, ""},
+		"a thousand characters":       {create, `{"model":"m","prompt":"` + strings.Repeat("€", 1000) + `"}`, func(r dialect.Request, _ bool) bool { return true }, ""},
 		"a thousand and one":          {create, `{"model":"m","prompt":"` + strings.Repeat("a", 1001) + `"}`, nil, "prompt: got 1001 characters, want at most 1000 characters"},
 		"guidance of half":            {create, `{"model":"m","prompt":"p","guidance_scale":2.5}`, nil, "guidance_scale: got 2.5, want a whole number from 1 to 10"},
 		"guidance 11":                 {create, `{"model":"m","prompt":"p","guidance_scale":11}`, nil, "guidance_scale: got 11"},
 		"51 steps":                    {create, `{"model":"m","prompt":"p","num_inference_steps":51}`, nil, "num_inference_steps: got 51, want a whole number from 1 to 50"},
 		"base64 of a job":             {create, `{"model":"m","prompt":"p","response_format":"b64_json"}`, nil, `response_format: got "b64_json", want one of url`},
-		"base64 at once":              {generations, `{"model":"m","prompt":"p","response_format":"b64_json"}`, func(r request) bool { return r.base64 }, ""},
-		"the last seed":               {create, `{"model":"m","prompt":"p","seed":4294967295}`, func(r request) bool { return *r.Job.Seed == 4294967295 }, ""},
+		"base64 at once":              {generations, `{"model":"m","prompt":"p","response_format":"b64_json"}`, func(_ dialect.Request, base64 bool) bool { return base64 }, ""},
+		"the last seed":               {create, `{"model":"m","prompt":"p","seed":4294967295}`, func(r dialect.Request, _ bool) bool { return *r.Job.Seed == 4294967295 }, ""},
 		"the last seed of two":        {create, `{"model":"m","prompt":"p","seed":4294967295,"n":2}`, nil, "seed: got 4294967295, want a whole number from 0 to 4294967294"},
 		"a number in a string":        {create, `{"model":"m","prompt":"p","n":"2"}`, nil, `n: got "2", want a whole number from 1 to 10`},
 		"nothing":                     {create, `{}`, nil, "model: want the name of a model; prompt: want a text that is not empty"},
@@ -87,8 +89,8 @@ func TestDecode(t *testing.T) {
 		"the fault of a model's type": {create, `{"model":["m"],"prompt":"p"}`, nil, "model: got an array, want a string"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := decoded(t, c.body, c.kind)
-			if c.fault == "" && (err != nil || !c.check(got)) {
+			got, base64, err := decoded(t, c.body, c.kind)
+			if c.fault == "" && (err != nil || !c.check(got, base64)) {
 				t.Errorf("got %+v, %v", got, err)
 			}
 			if c.fault != "" && (err == nil || !strings.Contains(err.Error(), c.fault)) {
@@ -177,7 +179,7 @@ func TestErrorsHaveOneProperty(t *testing.T) {
 func TestTableAgreesWithDecoders(t *testing.T) {
 	for kind, route := range map[string]dialect.Route{create: createRoute, generations: generateRoute} {
 		o, _ := dialect.ParseObject([]byte(`{}`))
-		_, _ = decode(o, kind) // what it reads, not what it finds
+		_, _, _ = decode(o, kind) // what it reads, not what it finds
 		dialecttest.Fields(t, vendor{}, kind, route, o.Read())
 	}
 	o, _ := dialect.ParseObject([]byte(`{}`))
@@ -215,7 +217,7 @@ func checkBody(t rapid.TB, body []byte) {
 			contract.Refusal(t, route, err)
 			continue
 		}
-		got, err := decode(o, kind)
+		got, _, err := decode(o, kind)
 		if err != nil {
 			contract.Refusal(t, route, err)
 			continue

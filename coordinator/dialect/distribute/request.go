@@ -8,7 +8,7 @@ import (
 	"github.com/easelgrid/easel/coordinator/dialect"
 )
 
-// The vendor's limits, and ours where its pages say nothing.
+// The vendor's limits, and ours where its pages have none.
 const (
 	maxBody   = 64 << 10
 	maxPrompt = 1000 // characters; the same for style
@@ -31,16 +31,10 @@ const (
 	result      = "images/result"
 )
 
-// A request is one for pictures, decoded.
-type request struct {
-	dialect.Request
-	base64 bool // pictures in the reply, and not their addresses
-	sized  bool // the client said the size
-}
-
-// decode reads a request for pictures. Fields that the vendor does not document change nothing.
-func decode(o *dialect.Object, kind string) (request, error) {
-	asked := request{Request: dialect.Request{Dialect: Name}}
+// decode reads a request for pictures, and whether they come in the reply. Fields that the vendor does
+// not document change nothing.
+func decode(o *dialect.Object, kind string) (asked dialect.Request, base64 bool, err error) {
+	asked = dialect.Request{Dialect: Name}
 	if asked.Model = o.Words("model", maxModel); asked.Model == "" {
 		o.Fault("model", "", "the name of a model")
 	}
@@ -54,9 +48,9 @@ func decode(o *dialect.Object, kind string) (request, error) {
 		last = int64(*job.N) - 1
 	}
 	job.Seed = o.Int("seed", 0, api.MaxSeed-last)
-	asked.base64 = format(o, kind) == "b64_json"
-	asked.sized = size(o, job)
-	return asked, o.Err()
+	base64 = format(o, kind) == "b64_json"
+	readSize(o, &asked)
+	return asked, base64, o.Err()
 }
 
 // styled puts a style behind the prompt. OpenAI's two are no words for a picture.
@@ -83,18 +77,17 @@ func format(o *dialect.Object, kind string) string {
 	return o.Choice("response_format", "url", "b64_json")
 }
 
-// size reads the size and reports whether there is one.
-func size(o *dialect.Object, job *api.JobRequest) bool {
+// readSize reads the size. Where there is none, the vendor's default is only a proposal.
+func readSize(o *dialect.Object, asked *dialect.Request) {
 	text := o.Text("size")
-	said := text != ""
-	if !said {
-		text = defaultSize
+	asked.Sizing = dialect.NearestSize
+	if text == "" {
+		text, asked.Sizing = defaultSize, dialect.ModelSize
 	}
 	if !sizePattern.MatchString(text) {
 		o.Fault("size", api.Quote(text), "WIDTHxHEIGHT, each 1 to 999 or 1024")
-		return said
+		return
 	}
 	width, height, _ := dialect.ParseSize(text) // it matches
-	job.Width, job.Height = &width, &height
-	return said
+	asked.Job.Width, asked.Job.Height = &width, &height
 }

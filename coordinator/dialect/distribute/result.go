@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/rand"
 	"encoding/hex"
-	"net/http"
 	"regexp"
 	"strings"
 	"time"
@@ -31,7 +30,7 @@ func newUUID() string {
 type state = string
 
 // The states that are sent. The vendor has one more, CREATED: here a job is in the queue before
-// its id is told.
+// the reply has its id.
 const (
 	queued     state = "QUEUED"
 	postponed  state = "POSTPONED" // it lost an attempt and waits again
@@ -60,7 +59,7 @@ func stateOf(job api.Job) state {
 	return failed
 }
 
-// A report is what is told of a job.
+// A report is the state of a job as its client reads it.
 type report struct {
 	ID       string   `json:"id"`
 	Status   state    `json:"status"`
@@ -83,8 +82,8 @@ func (i instant) MarshalText() ([]byte, error) {
 }
 
 // result reports on a job. Why one failed has no place in the body: it is in a header.
-func (v vendor) result(w http.ResponseWriter, r *http.Request, who dialect.Caller) error {
-	o, err := dialect.ReadObject(w, r, maxBody)
+func (v vendor) result(c *dialect.Call) error {
+	o, err := c.Object(maxBody)
 	if err != nil {
 		return err
 	}
@@ -92,7 +91,7 @@ func (v vendor) result(w http.ResponseWriter, r *http.Request, who dialect.Calle
 	if err != nil {
 		return err
 	}
-	job, err := v.service.Find(r.Context(), who, Name, id)
+	job, err := v.service.Find(c.Context(), c.Who, Name, id)
 	if err != nil {
 		return err
 	}
@@ -101,14 +100,13 @@ func (v vendor) result(w http.ResponseWriter, r *http.Request, who dialect.Calle
 		body.Finished = (*instant)(&job.UpdatedAt)
 	}
 	if job.State == api.StateSucceeded {
-		for _, p := range v.pictures(r, job) {
+		for _, p := range v.pictures(c.R, job) {
 			body.Results = append(body.Results, shown{p.URL, p.RevisedPrompt})
 		}
 	} else if err := dialect.JobError(job); job.State.Terminal() && err != nil {
-		w.Header().Set("X-Easel-Error", headerText(err.Error()))
+		c.W.Header().Set("X-Easel-Error", headerText(err.Error()))
 	}
-	dialect.WriteJSON(w, http.StatusOK, body)
-	return nil
+	return c.Reply(body)
 }
 
 // decodeID reads which job is asked for. Aliases are in lower case.

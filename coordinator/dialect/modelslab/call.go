@@ -15,16 +15,14 @@ import (
 
 // A call is one request whose caller is known.
 type call struct {
-	w     http.ResponseWriter
-	r     *http.Request
+	*dialect.Call
 	body  *form
-	who   dialect.Caller
 	under string // the path before the verb
 }
 
-// read takes the body in, which has the key; a bearer token stands in for it.
-func (d *modelsLab) read(w http.ResponseWriter, r *http.Request, under string) (*call, error) {
-	visit, err := d.admit(w, r)
+// admit reads the body, which has the key; a bearer token stands in for it.
+func (d *modelsLab) admit(w http.ResponseWriter, r *http.Request) (*call, error) {
+	visit, err := d.greet(w, r)
 	if err != nil {
 		return nil, err
 	}
@@ -49,17 +47,17 @@ func (d *modelsLab) read(w http.ResponseWriter, r *http.Request, under string) (
 			return nil, err
 		}
 	}
-	return &call{w: w, r: r, body: body, who: who, under: under}, nil
+	return &call{Call: &dialect.Call{W: w, R: r, Who: who}, body: body}, nil
 }
 
 // A form is a request's body with what is read here beyond it.
 type form struct{ *dialect.Object }
 
-// readBody reads JSON, whatever the content type says: curl says something else unless told. A form,
+// readBody reads JSON, whatever the content type: curl sends that of a form by default. A form,
 // as some older clients send, is read as an object of strings, and no body as an empty one.
 func readBody(from io.Reader, kind string) (*form, error) {
 	body, err := io.ReadAll(from)
-	if _, over := errors.AsType[*http.MaxBytesError](err); over {
+	if _, exceeded := errors.AsType[*http.MaxBytesError](err); exceeded {
 		return nil, api.Errorf(api.CodeTooLarge, "body: got more than %d bytes, want at most %d", dialect.MaxBody, dialect.MaxBody)
 	}
 	if err != nil {

@@ -33,15 +33,15 @@ func vendorName(field string) string {
 
 var leadingField = regexp.MustCompile(`^([a-z][a-z0-9_.\[\]]*): `)
 
-// message says an error in the vendor's words: its names for fields, and "prompt is required".
-func message(told *api.Error) string {
-	if len(told.Faults) == 0 {
-		return leadingField.ReplaceAllStringFunc(told.Message, func(field string) string {
+// message is an error in the vendor's words: its names for fields, and "prompt is required".
+func message(e *api.Error) string {
+	if len(e.Faults) == 0 {
+		return leadingField.ReplaceAllStringFunc(e.Message, func(field string) string {
 			return vendorName(strings.TrimSuffix(field, ": ")) + ": "
 		})
 	}
-	texts := make([]string, len(told.Faults))
-	for i, f := range told.Faults {
+	texts := make([]string, len(e.Faults))
+	for i, f := range e.Faults {
 		f.Field = vendorName(f.Field)
 		if f.Limit == required {
 			texts[i] = f.Field + " is required"
@@ -62,16 +62,16 @@ type failure struct {
 
 // Fail answers with an error in the vendor's form.
 func (d *modelsLab) Fail(w http.ResponseWriter, _ *http.Request, err error) {
-	told := api.AsError(err, api.CodeInternal)
-	text := message(told)
+	e := api.AsError(err, api.CodeInternal)
+	text := message(e)
 	switch {
-	case told.Code == api.CodeUnauthorized && text != keyMissing:
+	case e.Code == api.CodeUnauthorized && text != keyMissing:
 		text = "Invalid API key"
-	case told.Code == api.CodeInternal:
+	case e.Code == api.CodeInternal:
 		text = "Internal server error"
 	}
-	dialect.RetryAfter(w, told)
-	dialect.WriteJSON(w, dialect.Status(told.Code), failure{Status: "error", Message: text, Messege: text, RetryAfter: told.RetryAfter})
+	dialect.RetryAfter(w, e)
+	dialect.WriteJSON(w, dialect.Status(e.Code), failure{Status: "error", Message: text, Messege: text, RetryAfter: e.RetryAfter})
 }
 
 const keyMissing = "API key required"

@@ -69,7 +69,16 @@ func (s *desk) Fetch(_ context.Context, address string) ([]byte, error) {
 	return somePicture, nil
 }
 
-func (s *desk) Submit(_ context.Context, _ dialect.Caller, r dialect.Request) (api.Job, error) {
+func (s *desk) Submit(ctx context.Context, _ dialect.Caller, r dialect.Request) (api.Job, error) {
+	if r.Fit != nil {
+		m, err := s.Model(ctx, r.Dialect, r.Model)
+		if err == nil {
+			err = r.Fit(m, &r.Job)
+		}
+		if err != nil {
+			return api.Job{}, err
+		}
+	}
 	if s.refusal != nil {
 		return api.Job{}, s.refusal
 	}
@@ -161,7 +170,7 @@ func pictureOf(width, height int) []byte {
 }
 
 // serving is the dialect on its routes.
-func serving(s dialect.Service) http.Handler {
+func serving(s Service) http.Handler {
 	mux := http.NewServeMux()
 	for _, route := range New(s).Routes() {
 		mux.HandleFunc(route.Method+" "+route.Path, route.Handle)

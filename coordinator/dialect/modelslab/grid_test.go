@@ -12,23 +12,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/easelgrid/easel/coordinator/dialect/dialecttest/grid"
+	"github.com/easelgrid/easel/coordinator/dialect"
+	"github.com/easelgrid/easel/coordinator/dialect/modelslab"
+	"github.com/easelgrid/easel/e2e/grid"
 )
 
 func TestMain(m *testing.M) { grid.Main(m) }
 
-const catalog = "../../../docs/examples/catalog-demo.yaml"
-
 // vendor is a grid that is spoken to in the vendor's words: every call has the key in its body.
-type vendor struct {
-	*grid.Grid
-	key string
-}
+type vendor struct{ grid.Client }
 
-func newVendor(t *testing.T) vendor {
-	g := grid.Start(t, catalog)
-	return vendor{g, g.Key(t, "client", "")}
-}
+func newVendor(t *testing.T) vendor { return vendor{grid.Demo(t).Client(t, modelslab.New(nil))} }
 
 // reply has what replies of all kinds have.
 type reply struct {
@@ -51,10 +45,10 @@ type reply struct {
 	}
 }
 
-// ask sends fields and the key.
+// ask sends fields and the key. A number at the end of the path is an id.
 func (v vendor) ask(t *testing.T, path string, status int, fields map[string]any) reply {
 	t.Helper()
-	body := map[string]any{"key": v.key}
+	body := map[string]any{"key": v.Key}
 	for name, value := range fields {
 		body[name] = value
 	}
@@ -62,7 +56,11 @@ func (v vendor) ask(t *testing.T, path string, status int, fields map[string]any
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := v.Call(t, "POST", path, "", string(encoded))
+	id := path[strings.LastIndex(path, "/")+1:]
+	if _, err := strconv.Atoi(id); err == nil {
+		path = strings.TrimSuffix(path, id) + "{id}"
+	}
+	a := v.Ask(t, dialect.Route{Method: "POST", Path: path}, "", id, string(encoded))
 	if a.Status != status {
 		t.Fatalf("%s: %d %s", path, a.Status, a.Body)
 	}
@@ -79,18 +77,6 @@ func read(t *testing.T, a grid.Answer) (r reply) {
 		t.Fatalf("%v in %s", err, a.Body)
 	}
 	return r
-}
-
-func checkPicture(t *testing.T, file []byte, width, height int) image.Image {
-	t.Helper()
-	picture, err := png.Decode(bytes.NewReader(file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if size := picture.Bounds().Size(); size != image.Pt(width, height) {
-		t.Errorf("got %v, want %d x %d", size, width, height)
-	}
-	return picture
 }
 
 func plainPicture(side int) string {
@@ -115,7 +101,7 @@ func TestExamplesOnAGrid(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			changed := strings.NewReplacer("enterprise_api_key", v.key, "your_api_key", v.key, "UniPCMultistepScheduler", "EulerDiscreteScheduler").Replace(string(body))
+			changed := strings.NewReplacer("enterprise_api_key", v.Key, "your_api_key", v.Key, "UniPCMultistepScheduler", "EulerDiscreteScheduler").Replace(string(body))
 			a := v.Call(t, "POST", map[string]string{
 				"enterprise-text2img": "/api/v1/enterprise/text2img", "v6-text2img": "/api/v6/images/text2img", "realtime-text2img": "/api/v6/realtime/text2img",
 			}[file], "", changed)
@@ -123,7 +109,7 @@ func TestExamplesOnAGrid(t *testing.T) {
 			if a.Status != 200 || r.Status != "success" || len(r.Output) != 1 || r.Meta.W != 512 && r.Meta.W != 128 {
 				t.Fatalf("%d %s", a.Status, a.Body)
 			}
-			checkPicture(t, grid.Fetch(t, r.Output[0]).Body, 512, 512)
+			grid.CheckPNG(t, grid.Fetch(t, r.Output[0]).Body, 512, 512)
 		})
 	}
 }
@@ -141,19 +127,20 @@ func TestFutureLinks(t *testing.T) {
 	}
 	v.Settle(t)
 	for _, link := range p.FutureLinks {
-		checkPicture(t, grid.Fetch(t, link).Body, 64, 128)
+		grid.CheckPNG(t, grid.Fetch(t, link).Body, 64, 128)
 	}
 	for _, r := range []reply{
 		v.ask(t, "/api/v1/enterprise/fetch", 200, map[string]any{"request_id": p.ID}),
 		v.ask(t, "/api/v1/enterprise/images/fetch", 200, map[string]any{"request_id": id}),
 		v.ask(t, "/api/v6/images/fetch/"+id, 200, nil),
-		read(t, v.Call(t, "GET", strings.TrimPrefix(p.FetchResult, v.URL), "Bearer "+v.key, "")),
+		read(t, v.Call(t, "GET", strings.TrimPrefix(p.FetchResult, v.URL), "Bearer "+v.Key, "")),
 	} {
 		if r.Status != "success" || r.ID != p.ID || r.GenerationTime <= 0 || strings.Join(r.Output, " ") != strings.Join(p.FutureLinks, " ") || r.Meta.Seed != 5 {
 			t.Errorf("%+v", r)
 		}
 	}
-	stranger := vendor{v.Grid, v.Key(t, "stranger", "")}
+	stranger := v
+	stranger.Key = v.Grid.Key(t, "stranger", "")
 	if r := stranger.ask(t, "/api/v6/images/fetch/"+id, 404, nil); !strings.Contains(r.Message, id) || r.Message != r.Messege {
 		t.Errorf("somebody else's: %+v", r)
 	}
@@ -171,7 +158,7 @@ func TestPicturesOfPictures(t *testing.T) {
 	if again.Status != "success" {
 		t.Fatalf("%+v", again)
 	}
-	checkPicture(t, grid.Fetch(t, again.Output[0]).Body, 128, 128)
+	grid.CheckPNG(t, grid.Fetch(t, again.Output[0]).Body, 128, 128)
 	r := v.ask(t, "/api/v6/images/inpaint", 200, map[string]any{"prompt": "a blue circle", "init_image": again.Output[0], "mask_image": uploaded, "base64": "yes"})
 	if r.Status != "success" || len(r.Output) != 1 {
 		t.Fatalf("%+v", r)
@@ -180,7 +167,7 @@ func TestPicturesOfPictures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkPicture(t, file, 128, 128)
+	grid.CheckPNG(t, file, 128, 128)
 }
 
 func TestEndsOfJobs(t *testing.T) {
@@ -203,7 +190,7 @@ func TestEndsOfJobs(t *testing.T) {
 		t.Errorf("%+v", early)
 	}
 	v.ask(t, "/api/v1/enterprise/clear_queue", 200, nil)
-	v.Call(t, "DELETE", "/easel/v1/jobs/"+running.Meta.FilePrefix, "Bearer "+v.key, "")
+	v.Call(t, "DELETE", "/easel/v1/jobs/"+running.Meta.FilePrefix, "Bearer "+v.Key, "")
 	v.Settle(t)
 	if gone := v.ask(t, "/api/v6/images/fetch/"+strconv.FormatInt(waits.ID, 10), 200, nil); gone.Status != "failed" || gone.Message != "Request was canceled" {
 		t.Errorf("%+v", gone)
@@ -238,7 +225,7 @@ func TestServerOnAGrid(t *testing.T) {
 	if !strings.HasPrefix(r.Message, "lora_model") {
 		t.Errorf("%+v", r)
 	}
-	if a := v.Call(t, "POST", "/api/v6/images/nothing", "Bearer "+v.key, "{}"); a.Status != 404 || read(t, a).Status != "error" {
+	if a := v.Call(t, "POST", "/api/v6/images/nothing", "Bearer "+v.Key, "{}"); a.Status != 404 || read(t, a).Status != "error" {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
 }

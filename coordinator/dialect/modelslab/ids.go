@@ -8,7 +8,7 @@ import (
 
 // ids makes the numbers that clients know their jobs by: the microseconds since 2024, each used once,
 // times two, plus one where the client wants base64. A number stays below 2^53 until 2166, so that
-// every JSON parser reads it right, and it tells a fetch what the job's request said.
+// every JSON parser reads it right, and a fetch finds out from it what the job's request asked for.
 type ids struct {
 	now func() time.Time
 

@@ -4,8 +4,8 @@
 // The vendor's pages and its clients contradict each other in places. What this package chose:
 //
 //   - A request that fails is answered with its own HTTP status (400, 401, 402, 403, 404, 429), as the
-//     vendor's pages of 2026 say, with status "error" in the body. The vendor's SDKs raise on it at once;
-//     with 200, as its older pages say, they would go on polling.
+//     vendor's pages of 2026 have it, with status "error" in the body. The vendor's SDKs raise on it at once;
+//     with 200, as in its older pages, they would go on polling.
 //   - A job that fails is no failed request: 200 and status "failed", as in the vendor's webhooks.
 //   - Errors have their text under "message" and under "messege", because clients read either.
 //   - A reply comes when the job is done, but after at most ten seconds: then with status "processing".
@@ -24,19 +24,32 @@ import (
 // Name is what API keys are bound to and catalogs give aliases for.
 const Name = "modelslab"
 
-// patience is how long a client waits for its images before it is told to fetch them.
+// patience is how long a client waits for its images before the reply is that it has to fetch them.
 const patience = 10 * time.Second
+
+// Service is what the dialect needs of the coordinator.
+type Service interface {
+	dialect.Callers
+	dialect.Offers
+	dialect.Maker
+	dialect.Jobs
+	dialect.Queue
+	dialect.Pictures
+	dialect.Links
+	dialect.Fetcher
+	dialect.Uploads
+}
 
 // modelsLab is the dialect.
 type modelsLab struct {
-	service   dialect.Service
+	service   Service
 	patience  time.Duration
 	ids       *ids
 	strangers chan struct{} // holds a token for each large request that is read before its key
 }
 
 // New makes the dialect.
-func New(s dialect.Service) dialect.Dialect {
+func New(s Service) dialect.Dialect {
 	return &modelsLab{service: s, patience: patience, ids: &ids{now: time.Now}, strangers: make(chan struct{}, strangersAtOnce)}
 }
 
@@ -109,22 +122,17 @@ func (d *modelsLab) Routes() []dialect.Route {
 	for _, e := range endpoints() {
 		for _, under := range e.under {
 			for _, method := range e.allMethods() {
-				routes = append(routes, dialect.Route{Method: method, Path: e.path(under), Handle: d.serve(e, under)})
+				routes = append(routes, d.route(e, method, under))
 			}
 		}
 	}
 	return routes
 }
 
-// serve reads a request, finds out whose it is and answers it.
-func (d *modelsLab) serve(e endpoint, under string) func(http.ResponseWriter, *http.Request) {
-	return func(w http.ResponseWriter, r *http.Request) {
-		c, err := d.read(w, r, under)
-		if err == nil {
-			err = e.handle(d, c)
-		}
-		if err != nil {
-			d.Fail(w, r, err)
-		}
-	}
+func (d *modelsLab) route(e endpoint, method, under string) dialect.Route {
+	frame := dialect.Frame[*call]{Admit: d.admit, Fail: d.Fail}
+	return frame.Route(dialect.Route{Method: method, Path: e.path(under)}, func(c *call) error {
+		c.under = under
+		return e.handle(d, c)
+	})
 }

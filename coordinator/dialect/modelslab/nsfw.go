@@ -1,7 +1,6 @@
 package modelslab
 
 import (
-	"net/http"
 	"slices"
 
 	"github.com/easelgrid/easel/api"
@@ -13,9 +12,9 @@ import (
 // such a model the check is refused: nothing is called checked that was not.
 func (d *modelsLab) nsfwCheck(c *call) error {
 	address := c.body.must("init_image")
-	models := d.service.Models(c.r.Context(), Name)
+	models := d.service.Models(c.Context(), Name)
 	checker := slices.IndexFunc(models, func(m dialect.Model) bool { return m.SafetyChecker })
-	picture, err := d.picture(c.r.Context(), address)
+	picture, err := d.picture(c.Context(), address)
 	notePicture(c.body, "init_image", err)
 	if err := c.body.Err(); err != nil {
 		return err
@@ -23,22 +22,20 @@ func (d *modelsLab) nsfwCheck(c *call) error {
 	if checker < 0 {
 		return api.Errorf(api.CodeUnsupported, "nsfw_image_check is not done here: no model has a safety checker")
 	}
-	job, err := d.service.Submit(c.r.Context(), c.who, dialect.Request{Dialect: Name, Model: models[checker].ID, Job: leastChange(picture)})
+	job, err := c.Submit(d.service, dialect.Request{Dialect: Name, Model: models[checker].ID, Job: leastChange(picture)})
 	if err != nil {
 		return err
 	}
-	dialect.Hold(c.w)
-	if job, err = d.service.Wait(c.r.Context(), job.ID, nil); err != nil {
+	if job, err = d.service.Wait(c.Patient(c.Context()), job.ID, nil); err != nil {
 		return err
 	}
 	if job.State != api.StateSucceeded || job.Receipt == nil || job.Receipt.Safety != api.SafetyChecked {
 		return api.Errorf(api.CodeUnsupported, "the image was not checked: %s", reason(job))
 	}
-	dialect.WriteJSON(c.w, http.StatusOK, struct {
+	return c.Reply(struct {
 		Image string `json:"images"`
 		NSFW  []bool `json:"has_nsfw_concept"`
-	}{d.service.URL(c.r, job, 0), []bool{slices.ContainsFunc(job.Images, func(i api.Image) bool { return i.Flagged })}})
-	return nil
+	}{d.service.URL(c.R, job, 0), []bool{slices.ContainsFunc(job.Images, func(i api.Image) bool { return i.Flagged })}})
 }
 
 // leastChange makes one step of the many.

@@ -3,7 +3,6 @@ package modelslab
 import (
 	"cmp"
 	"context"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -13,7 +12,7 @@ import (
 	"github.com/easelgrid/easel/coordinator/dialect"
 )
 
-// The texts of the vendor's that say that a job is not done.
+// The vendor's texts about a job that is not done.
 const (
 	fetchLater = "Try to fetch request after seconds estimated"
 	tryAgain   = "try again later."
@@ -68,7 +67,7 @@ type failed struct {
 	Output  []string `json:"output"` // empty
 }
 
-// meta tells what the images were made with, in the vendor's words.
+// meta is what the images were made with, in the vendor's words.
 type meta struct {
 	Prompt         string   `json:"prompt"`
 	ModelID        string   `json:"model_id"`
@@ -161,13 +160,13 @@ func links(job api.Job, address func(index int) string) []string {
 }
 
 func (d *modelsLab) links(c *call, job api.Job) []string {
-	return links(job, func(index int) string { return d.service.URL(c.r, job, index) })
+	return links(job, func(index int) string { return d.service.URL(c.R, job, index) })
 }
 
 // fetchAddress is where a client asks again: at the same host that its images are.
 func (d *modelsLab) fetchAddress(c *call, job api.Job, id int64) string {
 	address := url.URL{Path: c.under + "/fetch/" + strconv.FormatInt(id, 10)}
-	if image, err := url.Parse(d.service.URL(c.r, job, 0)); err == nil {
+	if image, err := url.Parse(d.service.URL(c.R, job, 0)); err == nil {
 		address.Scheme, address.Host = image.Scheme, image.Host
 	}
 	return address.String()
@@ -186,34 +185,28 @@ func (d *modelsLab) reply(c *call, g generation, job api.Job, id int64) error {
 		return d.finished(c, job, id, tip)
 	}
 	images := d.links(c, job)
-	dialect.WriteJSON(c.w, http.StatusOK, processing{
-		Status: "processing", Tip: tip, ETA: max(1, d.eta(c.r.Context())), Messege: fetchLater, Message: fetchLater,
+	return c.Reply(processing{
+		Status: "processing", Tip: tip, ETA: max(1, d.eta(c.Context())), Messege: fetchLater, Message: fetchLater,
 		FetchResult: d.fetchAddress(c, job, id), ID: id, Output: []string{}, FutureLinks: images,
 		Meta: metaOf(job, id, images),
 	})
-	return nil
 }
 
 // finished answers with a settled job.
 func (d *modelsLab) finished(c *call, job api.Job, id int64, tip string) error {
 	if job.State != api.StateSucceeded {
 		text := reason(job)
-		dialect.WriteJSON(c.w, http.StatusOK, failed{Status: "failed", ID: id, Message: text, Messege: text, Output: []string{}})
-		return nil
+		return c.Reply(failed{Status: "failed", ID: id, Message: text, Messege: text, Output: []string{}})
 	}
 	s := succeeded(job, id, d.links(c, job))
 	s.Tip = tip
-	reply := dialect.NewReply()
-	defer reply.Close()
-	if wantsBase64(id) {
-		texts, err := reply.Images(c.r.Context(), d.service, job)
-		if err != nil {
-			return err
-		}
-		s.Output = texts
+	if !wantsBase64(id) {
+		return c.Reply(s)
 	}
-	_ = reply.Write(c.w, http.StatusOK, s) // the client, if it is there, sees that the reply is cut short
-	return nil
+	return c.ReplyWith(func(reply *dialect.Reply) (value any, err error) {
+		s.Output, err = reply.Images(c.Context(), d.service, job)
+		return s, err
+	})
 }
 
 func succeeded(job api.Job, id int64, images []string) success {
@@ -235,7 +228,7 @@ func generationTime(job api.Job) float64 {
 	return max(0, job.UpdatedAt.Sub(job.CreatedAt).Seconds())
 }
 
-// reason says why a job has no images.
+// reason is why a job has no images.
 func reason(job api.Job) string {
 	switch {
 	case job.State == api.StateCanceled:

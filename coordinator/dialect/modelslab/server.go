@@ -2,27 +2,24 @@ package modelslab
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/easelgrid/easel/api"
-	"github.com/easelgrid/easel/coordinator/dialect"
 )
 
-// said is a reply that is only a message.
-type said struct {
+// notice is a reply that is only a message.
+type notice struct {
 	Status  string `json:"status"`
 	Message string `json:"message"`
 }
 
 func (d *modelsLab) systemDetails(c *call) error {
-	dialect.WriteJSON(c.w, http.StatusOK, struct {
+	return c.Reply(struct {
 		Models    int     `json:"model_count"`
 		QueueTime float64 `json:"queue_time"` // seconds
 		Status    string  `json:"status"`
-	}{len(d.service.Models(c.r.Context(), Name)), d.eta(c.r.Context()), "ok"})
-	return nil
+	}{len(d.service.Models(c.Context(), Name)), d.eta(c.Context()), "ok"})
 }
 
 // loaded is a model in the vendor's list.
@@ -33,28 +30,26 @@ type loaded struct {
 
 func (d *modelsLab) allModels(c *call) error {
 	all := []loaded{}
-	for _, m := range d.service.Models(c.r.Context(), Name) {
+	for _, m := range d.service.Models(c.Context(), Name) {
 		all = append(all, loaded{m.Created.UTC().Format("01/02/2006 15:04:05"), m.ID})
 	}
-	dialect.WriteJSON(c.w, http.StatusOK, struct {
+	return c.Reply(struct {
 		Models []loaded `json:"models"`
 		Status string   `json:"status"`
 	}{all, "success"})
-	return nil
 }
 
 // schedulers lists those that at least one model works with.
 func (d *modelsLab) schedulers(c *call) error {
 	all := []string{}
-	for _, m := range d.service.Models(c.r.Context(), Name) {
+	for _, m := range d.service.Models(c.Context(), Name) {
 		for _, s := range m.Schedulers {
 			if !slices.Contains(all, s) {
 				all = append(all, s)
 			}
 		}
 	}
-	dialect.WriteJSON(c.w, http.StatusOK, map[string][]string{"schedulers": all})
-	return nil
+	return c.Reply(map[string][]string{"schedulers": all})
 }
 
 func knownScheduler(name string) bool { return slices.Contains(api.SchedulerNames, name) }
@@ -64,23 +59,21 @@ func (d *modelsLab) verifyModel(c *call) error {
 	if err := c.body.Err(); err != nil {
 		return err
 	}
-	if _, err := d.service.Model(c.r.Context(), Name, name); err != nil {
+	if _, err := d.service.Model(c.Context(), Name, name); err != nil {
 		if api.AsError(err, api.CodeInternal).Code == api.CodeModelNotFound {
 			return modelNotFound(name)
 		}
 		return err
 	}
-	dialect.WriteJSON(c.w, http.StatusOK, said{"success", "Model exists on server"})
-	return nil
+	return c.Reply(notice{"success", "Model exists on server"})
 }
 
 func (d *modelsLab) clearQueue(c *call) error {
-	canceled, err := d.service.CancelQueued(c.r.Context(), c.who)
+	canceled, err := d.service.CancelQueued(c.Context(), c.Who)
 	if err != nil {
 		return err
 	}
-	dialect.WriteJSON(c.w, http.StatusOK, said{"success", fmt.Sprintf("Queue cleared: %d requests canceled", canceled)})
-	return nil
+	return c.Reply(notice{"success", fmt.Sprintf("Queue cleared: %d requests canceled", canceled)})
 }
 
 // refusedVerbs are in the vendor's table and not done here.
@@ -89,7 +82,7 @@ var refusedVerbs = []string{
 	"update_server", "update", "clear_cache", "super_resolution",
 }
 
-// notDone says why a verb is refused.
+// notDone are the reasons why verbs are refused.
 var notDone = map[string]string{
 	"load_model":       "models are installed on the nodes and named in the catalog",
 	"load_model_v2":    "models are installed on the nodes and named in the catalog",

@@ -13,9 +13,9 @@ import (
 	"github.com/easelgrid/easel/coordinator/dialect"
 )
 
-// The key is in the body, and the body may be large. Only so much of one is read before it is known
-// whose it is; what is larger and has its key behind a picture waits for one of a few places, so that
-// strangers cannot fill the memory.
+// The key is in the body, and the body may be large. Only its beginning is read before the key is
+// checked. A larger body whose key comes after its pictures waits for one of a few places, so that
+// clients without a key cannot fill the memory.
 const (
 	maxStranger     = 256 << 10
 	strangersAtOnce = 4
@@ -25,13 +25,13 @@ const (
 // A visit is a request whose body may be read.
 type visit struct {
 	body  io.Reader
-	key   string // that was looked at already, and whose it is
-	who   dialect.Caller
+	key   string         // that was checked already, "" for none
+	who   dialect.Caller // whose key it is
 	leave func()
 }
 
-// admit reads the beginning of a request and decides whether the rest may come.
-func (d *modelsLab) admit(w http.ResponseWriter, r *http.Request) (visit, error) {
+// greet reads the beginning of a request and decides whether the rest may come.
+func (d *modelsLab) greet(w http.ResponseWriter, r *http.Request) (visit, error) {
 	body := http.MaxBytesReader(w, r.Body, dialect.MaxBody)
 	start, err := io.ReadAll(io.LimitReader(body, maxStranger))
 	v := visit{body: io.MultiReader(bytes.NewReader(start), body), leave: func() {}}

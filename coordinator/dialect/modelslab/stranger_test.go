@@ -58,7 +58,7 @@ func TestStrangersAreNotReadFar(t *testing.T) {
 				r.Header.Set("Authorization", "Bearer "+c.bearer)
 			}
 			w := httptest.NewRecorder()
-			d.serve(endpoint{handle: (*modelsLab).systemDetails}, "")(w, r)
+			d.route(endpoint{handle: (*modelsLab).systemDetails}, "POST", "").Handle(w, r)
 			if w.Code != c.status || (body.n == len(c.body)) != c.whole {
 				t.Errorf("status %d, %d of %d bytes read: %s", w.Code, body.n, len(c.body), w.Body)
 			}

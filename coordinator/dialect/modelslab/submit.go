@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/easelgrid/easel/api"
 	"github.com/easelgrid/easel/coordinator/dialect"
@@ -15,55 +14,84 @@ import (
 func generating(request string) func(*modelsLab, *call) error {
 	return func(d *modelsLab, c *call) error {
 		g := decodeGeneration(c.body, request)
-		r, err := d.prepare(c.r.Context(), c.body, g)
+		job, id, err := d.submit(c, g)
 		if err != nil {
 			return err
 		}
-		job, id, err := d.submit(c, g, r)
-		if err != nil {
-			return err
-		}
-		job, err = d.wait(c, g, job)
-		if err != nil {
+		if job, err = d.wait(c, g, job); err != nil {
 			return err
 		}
 		return d.reply(c, g, job, id)
 	}
 }
 
-// prepare fetches the pictures and makes the job's request. Its error lists every fault at once.
-func (d *modelsLab) prepare(ctx context.Context, f *form, g generation) (dialect.Request, error) {
-	model, err := d.service.Model(ctx, Name, g.model)
-	if err != nil {
-		if api.AsError(err, api.CodeInternal).Code != api.CodeModelNotFound {
-			return dialect.Request{}, err
+// submit makes the job durable under a number that was not used before. Another coordinator's clock
+// can have made the same one, but hardly three times.
+func (d *modelsLab) submit(c *call, g generation) (job api.Job, id int64, err error) {
+	fit := &fitting{d: d, c: c, g: g}
+	r := dialect.Request{Dialect: Name, Model: g.model, Webhook: g.hook, Fit: fit.job}
+	for range 3 {
+		id = d.ids.next(g.base64)
+		r.Alias = strconv.FormatInt(id, 10)
+		job, err = c.Submit(d.service, r)
+		if err == nil || api.AsError(err, api.CodeInternal).Code != api.CodeConflict {
+			break
 		}
-		if f.Err() == nil {
-			return dialect.Request{}, modelNotFound(g.model)
-		}
-		f.Fault("model_id", api.Quote(g.model), "a model that is there")
-		return dialect.Request{}, f.Err()
 	}
-	job := g.complete(model)
-	job.InitImage, job.MaskImage = d.pictures(ctx, f, g)
-	if skip := job.ClipSkip; skip != nil && *skip > model.TextLayers {
-		f.Fault("clip_skip", strconv.Itoa(*skip+1), "1 to "+strconv.Itoa(model.TextLayers+1)+", the layers of the model's text encoder")
+	if err != nil && !fit.done {
+		err = noModel(c.body, g.model, err)
 	}
-	addSpecFaults(f, job, model)
-	return dialect.Request{Dialect: Name, Model: g.model, Job: job, Webhook: g.hook}, f.Err()
+	return job, id, err
+}
+
+// noModel adds that there is no such model to the faults of a request that has others.
+func noModel(f *form, name string, err error) error {
+	if api.AsError(err, api.CodeInternal).Code != api.CodeModelNotFound {
+		return err
+	}
+	if f.Err() == nil {
+		return modelNotFound(name)
+	}
+	f.Fault("model_id", api.Quote(name), "a model that is there")
+	return f.Err()
 }
 
 func modelNotFound(name string) error {
 	return api.Errorf(api.CodeModelNotFound, "Model not found: %s", strings.Trim(api.Quote(name), `"`))
 }
 
-// addSpecFaults notes what the job's specification would be refused for, so that the client is told
+// A fitting makes the job of a generation when its model is known, once: it fetches the pictures.
+type fitting struct {
+	d    *modelsLab
+	c    *call
+	g    generation
+	done bool
+	made api.JobRequest
+	err  error // lists every fault of the request
+}
+
+func (f *fitting) job(m dialect.Model, job *api.JobRequest) error {
+	if !f.done {
+		f.done = true
+		f.made = f.g.complete(m)
+		f.made.InitImage, f.made.MaskImage = f.d.pictures(f.c.Context(), f.c.body, f.g)
+		if skip := f.made.ClipSkip; skip != nil && *skip > m.TextLayers {
+			f.c.body.Fault("clip_skip", strconv.Itoa(*skip+1), "1 to "+strconv.Itoa(m.TextLayers+1)+", the layers of the model's text encoder")
+		}
+		addSpecFaults(f.c.body, f.made, m)
+		f.err = f.c.body.Err()
+	}
+	*job = f.made
+	return f.err
+}
+
+// addSpecFaults notes what the job's specification would be refused for, so that the client reads it
 // with everything else. A field that has a fault already, or a picture that did not come, is not
 // blamed again.
 func addSpecFaults(f *form, job api.JobRequest, m dialect.Model) {
 	blamed := map[string]bool{}
-	if told := f.Err(); told != nil {
-		for _, fault := range api.AsError(told, api.CodeInternal).Faults {
+	if err := f.Err(); err != nil {
+		for _, fault := range api.AsError(err, api.CodeInternal).Faults {
 			blamed[fault.Field] = true
 		}
 	}
@@ -78,95 +106,19 @@ func addSpecFaults(f *form, job api.JobRequest, m dialect.Model) {
 	}
 }
 
-// pictures gets both at once. One that cannot be had is noted as a fault.
-func (d *modelsLab) pictures(ctx context.Context, f *form, g generation) (init, mask []byte) {
-	var initErr, maskErr error
-	var both sync.WaitGroup
-	both.Go(func() { init, initErr = d.picture(ctx, g.init) })
-	both.Go(func() { mask, maskErr = d.picture(ctx, g.mask) })
-	both.Wait()
-	notePicture(f, "init_image", initErr)
-	notePicture(f, "mask_image", maskErr)
-	return init, mask
-}
-
-// picture reads an address, base64 or a data URI; none where the text is empty. The error's message is
-// in the form "got ..., want ...".
-func (d *modelsLab) picture(ctx context.Context, text string) (file []byte, err error) {
-	text = strings.TrimSpace(text)
-	switch {
-	case text == "":
-		return nil, nil
-	case isAddress(text):
-		if file, err = d.service.Fetch(ctx, text); err != nil {
-			return nil, fetchError{text, err}
-		}
-	default:
-		if file, err = dialect.DecodePicture(text); err != nil {
-			return nil, err
-		}
-	}
-	if _, err := api.ReadInput(file); err != nil {
-		return nil, err
-	}
-	return file, nil
-}
-
-func isAddress(text string) bool {
-	scheme, _, ok := strings.Cut(text, "://")
-	return ok && len(scheme) < 10
-}
-
-// fetchError is an address that no picture comes from.
-type fetchError struct {
-	address string
-	err     error
-}
-
-func (e fetchError) Error() string {
-	got, want := api.Quote(e.address)+": "+e.err.Error(), "the address of a picture"
-	if told := api.AsError(e.err, api.CodeInternal); len(told.Faults) == 1 { // it names the address and the reason
-		got, want = told.Faults[0].Value, told.Faults[0].Limit
-	}
-	return "got " + got + ", want " + want + " (Unable to fetch image from provided URL)"
-}
-
-func notePicture(f *form, field string, err error) {
-	if err == nil {
-		return
-	}
-	got, want, _ := strings.Cut(strings.TrimPrefix(err.Error(), "got "), ", want ")
-	f.Fault(field, got, want)
-}
-
-// submit makes the job durable under a number that was not used before. Another coordinator's clock
-// can have made the same one, but hardly three times.
-func (d *modelsLab) submit(c *call, g generation, r dialect.Request) (job api.Job, id int64, err error) {
-	for range 3 {
-		id = d.ids.next(g.base64)
-		r.Alias = strconv.FormatInt(id, 10)
-		job, err = d.service.Submit(c.r.Context(), c.who, r)
-		if err == nil || api.AsError(err, api.CodeInternal).Code != api.CodeConflict {
-			break
-		}
-	}
-	return job, id, err
-}
-
-// wait gives the job some time. A client that goes away takes its job with it, unless a webhook tells
-// it the end.
+// wait gives the job some time. A client that goes away takes its job with it, unless a webhook reports
+// the end or the client may come again with its Idempotency-Key.
 func (d *modelsLab) wait(c *call, g generation, job api.Job) (api.Job, error) {
 	if g.instant {
 		return job, nil
 	}
-	dialect.Hold(c.w)
-	ctx := c.r.Context()
+	ctx := c.Context()
 	if g.hook != nil {
 		ctx = context.WithoutCancel(ctx)
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.patience)
 	defer cancel()
-	done, err := d.service.Wait(ctx, job.ID, nil)
+	done, err := d.service.Wait(c.Patient(ctx), job.ID, nil)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return job, nil
 	}

@@ -1,7 +1,6 @@
 package modelslab
 
 import (
-	"net/http"
 	"slices"
 	"strings"
 
@@ -15,16 +14,15 @@ func (d *modelsLab) uploadImage(c *call) error {
 	if err := c.body.Err(); err != nil {
 		return err
 	}
-	address, err := d.service.Keep(c.r.Context(), c.r, c.who, picture)
+	address, err := d.service.Keep(c.Context(), c.R, c.Who, picture)
 	if err != nil {
 		return err
 	}
-	dialect.WriteJSON(c.w, http.StatusOK, struct {
+	return c.Reply(struct {
 		Status  string `json:"status"`
 		Message string `json:"message"`
 		URL     string `json:"image_url"`
 	}{"success", "image uploaded", address})
-	return nil
 }
 
 // decodeUpload reads the picture. What it is decides the picture and not its declared type.

@@ -45,6 +45,9 @@ func (vendor) Describe() map[string]any {
 		})
 }
 
+// pictureText is a picture in a text. A data URI is more than base64, so there is no contentEncoding.
+var pictureText = dialect.Schema{"type": "string", "description": "base64, plain or as a data URI"}
+
 // body is the schema of a request for pictures. Null is as good as absent for what is not required.
 func body() dialect.Schema {
 	properties := map[string]dialect.Schema{}
@@ -58,10 +61,10 @@ func body() dialect.Schema {
 		"guidance_scale":  {"type": "number", "minimum": 0, "maximum": api.MaxGuidanceScale},
 		"seed":            {"type": "integer", "minimum": -1, "maximum": api.MaxSeed - api.MaxImages + 1, "default": -1},
 		"n":               {"type": "integer", "minimum": 1, "maximum": api.MaxImages, "default": 1},
-		"image":           {"type": "string", "contentEncoding": "base64"},
-		"input_image":     {"type": "string", "contentEncoding": "base64"},
-		"mask":            {"type": "string", "contentEncoding": "base64"},
-		"mask_image":      {"type": "string", "contentEncoding": "base64"},
+		"image":           pictureText,
+		"input_image":     pictureText,
+		"mask":            pictureText,
+		"mask_image":      pictureText,
 	} {
 		properties[name] = dialect.Nullable(schema)
 	}

@@ -3,60 +3,30 @@ package nebulablock_test
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"image"
-	"image/png"
 	"strings"
 	"testing"
 
 	"github.com/easelgrid/easel/coordinator/dialect"
-	"github.com/easelgrid/easel/coordinator/dialect/dialecttest"
-	"github.com/easelgrid/easel/coordinator/dialect/dialecttest/grid"
 	"github.com/easelgrid/easel/coordinator/dialect/nebulablock"
+	"github.com/easelgrid/easel/e2e/grid"
 )
 
 func TestMain(m *testing.M) { grid.Main(m) }
 
-const catalog = "../../../docs/examples/catalog-demo.yaml"
-
 var (
-	contract = dialecttest.NewContract(nebulablock.New(nil))
 	routes   = nebulablock.New(nil).Routes()
 	generate = routes[0]
 	slip     = routes[1]
 	models   = routes[2]
 )
 
-// ask sends a request and holds the reply against the OpenAPI document.
-func ask(t *testing.T, g *grid.Grid, r dialect.Route, key, body string) grid.Answer {
-	t.Helper()
-	authorization := ""
-	if key != "" {
-		authorization = "Bearer " + key
-	}
-	a := g.Call(t, r.Method, r.Path, authorization, body)
-	contract.Reply(t, r, a.Status, a.Body)
-	return a
-}
-
-func decode(t *testing.T, body []byte, into any) {
-	t.Helper()
-	if err := json.Unmarshal(body, into); err != nil {
-		t.Fatalf("%v: %s", err, body)
-	}
-}
-
 func file(width, height int) string {
-	var b bytes.Buffer
-	if err := png.Encode(&b, image.NewRGBA(image.Rect(0, 0, width, height))); err != nil {
-		panic(err)
-	}
-	return base64.StdEncoding.EncodeToString(b.Bytes())
+	return base64.StdEncoding.EncodeToString(grid.PNG(width, height))
 }
 
 func TestPictures(t *testing.T) {
-	g := grid.Start(t, catalog)
-	key := g.Key(t, "client", "")
+	v := grid.Demo(t).Client(t, nebulablock.New(nil))
 	for name, c := range map[string]struct {
 		route            dialect.Route
 		body             string
@@ -96,8 +66,8 @@ func TestPictures(t *testing.T) {
 					Base64  []byte `json:"b64_json"`
 				}
 			}
-			a := ask(t, g, c.route, key, c.body)
-			decode(t, a.Body, &reply)
+			a := v.Ask(t, c.route, "Bearer "+v.Key, "", c.body)
+			a.Decode(t, &reply)
 			if a.Status != 200 || reply.Model != c.model || len(reply.Data) != c.n {
 				t.Fatalf("got %d %.300s", a.Status, a.Body)
 			}
@@ -115,8 +85,8 @@ func TestPictures(t *testing.T) {
 }
 
 func TestModels(t *testing.T) {
-	g := grid.Start(t, catalog)
-	a := ask(t, g, models, g.Key(t, "client", ""), "")
+	v := grid.Demo(t).Client(t, nebulablock.New(nil))
+	a := v.Ask(t, models, "Bearer "+v.Key, "", "")
 	var reply struct {
 		Data struct {
 			Models []struct {
@@ -126,7 +96,7 @@ func TestModels(t *testing.T) {
 		}
 		Message, Status string
 	}
-	decode(t, a.Body, &reply)
+	a.Decode(t, &reply)
 	if a.Status != 200 || len(reply.Data.Models) == 0 || reply.Message != "Get models list successfully." {
 		t.Fatalf("got %d %s", a.Status, a.Body)
 	}
@@ -138,8 +108,8 @@ func TestModels(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	g := grid.Start(t, catalog)
-	key := g.Key(t, "client", "")
+	v := grid.Demo(t).Client(t, nebulablock.New(nil))
+	key := "Bearer " + v.Key
 	for name, c := range map[string]struct {
 		route     dialect.Route
 		key, body string
@@ -157,9 +127,9 @@ func TestRefusals(t *testing.T) {
 		"what the node cannot": {generate, key, `{"model":"black-forest-labs/FLUX.1-schnell","prompt":"fake:fail=1"}`, 500, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := ask(t, g, c.route, c.key, c.body)
+			a := v.Ask(t, c.route, c.key, "", c.body)
 			var problem struct{ Message, Status string }
-			decode(t, a.Body, &problem)
+			a.Decode(t, &problem)
 			if a.Status != c.status || problem.Status != "failed" || !strings.Contains(problem.Message, c.says) {
 				t.Errorf("got %d %s", a.Status, a.Body)
 			}

@@ -2,7 +2,6 @@
 package nebulablock
 
 import (
-	"cmp"
 	"net/http"
 
 	"github.com/easelgrid/easel/api"
@@ -12,10 +11,18 @@ import (
 // Name is what API keys are bound to.
 const Name = "nebulablock"
 
-// New makes the dialect.
-func New(s dialect.Service) dialect.Dialect { return vendor{s} }
+// Service is what the dialect needs of the coordinator.
+type Service interface {
+	dialect.Callers
+	dialect.Offers
+	dialect.Maker
+	dialect.Pictures
+}
 
-type vendor struct{ service dialect.Service }
+// New makes the dialect.
+func New(s Service) dialect.Dialect { return vendor{s} }
+
+type vendor struct{ service Service }
 
 func (vendor) Name() string { return Name }
 
@@ -27,29 +34,16 @@ var (
 )
 
 func (v vendor) Routes() []dialect.Route {
+	frame := dialect.KeyInHeader(v.service, v.Fail)
+	generate := dialect.Making[*string]{
+		Maker: v.service, Limit: dialect.Patience, Decode: dialect.FromObject(dialect.MaxBody, decodeNamed), Encode: v.generated,
+	}
 	return []dialect.Route{
-		v.route(generateRoute, v.generate),
-		v.route(slipRoute, v.generate),
-		v.route(modelsRoute, v.models),
+		frame.Route(generateRoute, generate.Answer),
+		frame.Route(slipRoute, generate.Answer),
+		frame.Route(modelsRoute, v.models),
 	}
 }
-
-// route gives a route its handler. Whose key it is is found out before the body is read.
-func (v vendor) route(r dialect.Route, handle func(http.ResponseWriter, *http.Request, dialect.Caller) error) dialect.Route {
-	r.Handle = func(w http.ResponseWriter, r *http.Request) {
-		who, err := v.service.Caller(r.Context(), dialect.Key(r))
-		if err == nil {
-			err = handle(w, r, who)
-		}
-		if err != nil {
-			v.Fail(w, r, err)
-		}
-	}
-	return r
-}
-
-// names are the vendor's words for the fields of a job.
-var names = map[string]string{"steps": "num_steps", "init_image": "image", "mask_image": "mask"}
 
 // An envelope is around everything but pictures.
 type envelope struct {
@@ -58,12 +52,13 @@ type envelope struct {
 	Status  string `json:"status"`
 }
 
-// Fail answers with the envelope without data.
-func (vendor) Fail(w http.ResponseWriter, _ *http.Request, err error) {
-	told := api.AsError(dialect.Rename(err, names), api.CodeInternal)
-	dialect.RetryAfter(w, told)
-	dialect.WriteJSON(w, dialect.Status(told.Code), envelope{nil, told.Message, "failed"})
+// errorForm is the envelope without data.
+var errorForm = dialect.ErrorForm{
+	Names: map[string]string{"steps": "num_steps", "init_image": "image", "mask_image": "mask"},
+	Body:  func(_ http.Header, e *api.Error) any { return envelope{nil, e.Message, "failed"} },
 }
+
+func (vendor) Fail(w http.ResponseWriter, _ *http.Request, err error) { errorForm.Fail(w, err) }
 
 type generated struct {
 	Model   string    `json:"model"`
@@ -83,40 +78,30 @@ type timings struct {
 	Inference float64 `json:"inference"` // seconds
 }
 
-func (v vendor) generate(w http.ResponseWriter, r *http.Request, who dialect.Caller) error {
-	o, err := dialect.ReadObject(w, r, dialect.MaxBody)
-	if err != nil {
-		return err
-	}
+// decodeNamed also gives the name of the model for the reply, which is known once the job is submitted.
+func decodeNamed(o *dialect.Object) (dialect.Request, *string, error) {
 	asked, err := decode(o)
-	if err != nil {
-		return err
+	name := &asked.Model
+	if asked.Model == "" {
+		name = new(string)
+		asked.Fit = func(m dialect.Model, _ *api.JobRequest) error {
+			*name = m.ID
+			return nil
+		}
 	}
-	model, err := v.service.Model(r.Context(), Name, asked.Model)
-	if err != nil {
-		return err
-	}
-	dialect.Hold(w)
-	job, err := dialect.MakeWithin(r.Context(), dialect.Patience, v.service, who, asked)
-	if err != nil {
-		return err
-	}
-	return v.answer(w, r, job, cmp.Or(asked.Model, model.ID))
+	return asked, name, err
 }
 
-func (v vendor) answer(w http.ResponseWriter, r *http.Request, job api.Job, model string) error {
-	reply := dialect.NewReply()
-	defer reply.Close()
-	texts, err := reply.Images(r.Context(), v.service, job)
+func (v vendor) generated(c *dialect.Call, job api.Job, model *string, reply *dialect.Reply) (any, error) {
+	texts, err := reply.Images(c.Context(), v.service, job)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	body := generated{Model: model, Object: "list", Data: []picture{}, Message: "Image generated successfully", Status: "success"}
+	body := generated{Model: *model, Object: "list", Data: []picture{}, Message: "Image generated successfully", Status: "success"}
 	for i, text := range texts {
 		body.Data = append(body.Data, picture{timings{perImage(job)}, job.Images[i].Index, text})
 	}
-	_ = reply.Write(w, http.StatusOK, body) // a reply cut short is seen by its length
-	return nil
+	return body, nil
 }
 
 // perImage is each image's share of the attempt's time.
@@ -139,12 +124,10 @@ type model struct {
 	HuggingFace   *string `json:"huggingface_url"`
 }
 
-func (v vendor) models(w http.ResponseWriter, r *http.Request, _ dialect.Caller) error {
+func (v vendor) models(c *dialect.Call) error {
 	listed := []model{}
-	for _, m := range v.service.Models(r.Context(), Name) {
-		entry := model{Name: m.ID, Alias: m.Name, Type: "Image", Description: m.Description}
-		listed = append(listed, entry)
+	for _, m := range v.service.Models(c.Context(), Name) {
+		listed = append(listed, model{Name: m.ID, Alias: m.Name, Type: "Image", Description: m.Description})
 	}
-	dialect.WriteJSON(w, http.StatusOK, envelope{map[string][]model{"models": listed}, "Get models list successfully.", "success"})
-	return nil
+	return c.Reply(envelope{map[string][]model{"models": listed}, "Get models list successfully.", "success"})
 }

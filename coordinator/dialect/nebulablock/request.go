@@ -5,7 +5,7 @@ import (
 	"github.com/easelgrid/easel/coordinator/dialect"
 )
 
-// The limits, which the vendor's pages do not say: they are easel's own.
+// The limits. The vendor's pages have none: they are easel's own.
 const (
 	maxModel  = 256
 	maxPrompt = api.MaxPromptBytes

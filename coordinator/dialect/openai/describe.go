@@ -148,7 +148,7 @@ var (
 
 	problemSchema = closed(dialect.Shape(map[string]dialect.Schema{
 		"error": closed(dialect.Shape(map[string]dialect.Schema{
-			"message": text(), "type": text(), "param": {"type": []any{"string", "null"}}, "code": {"type": []any{"string", "null"}},
+			"message": text("minLength", 1), "type": text(), "param": {"type": []any{"string", "null"}}, "code": {"type": []any{"string", "null"}},
 		}, "message", "type", "param", "code")),
 	}, "error"))
 )

@@ -84,7 +84,7 @@ func variation(form *dialect.Form) (order, error) {
 	return a, form.Refusal()
 }
 
-// A variation has no prompt. A dot says least, and without guidance it is the image that counts.
+// A variation has no prompt. A dot asks for least, and without guidance it is the image that counts.
 const (
 	promptOfVariation   = "."
 	strengthOfVariation = 0.6

@@ -30,7 +30,7 @@ var whyCodes = map[dialect.Why]string{
 	dialect.TooLong: "string_above_max_length", dialect.Missing: "missing_required_parameter", dialect.NoSuchField: "unknown_parameter",
 }
 
-// A kind is how a code of ours is said.
+// A kind is OpenAI's form of a code of ours.
 type kind struct {
 	status int
 	name   string // OpenAI's type
@@ -54,43 +54,43 @@ var kinds = map[api.Code]kind{
 	api.CodeUnavailable:      {http.StatusServiceUnavailable, "server_error", ""},
 }
 
-// problemOf says an error in OpenAI's form. The code of several faults is that of the first.
+// problemOf is an error in OpenAI's form. The code of several faults is that of the first.
 func problemOf(err error) (problem, kind, *api.Error) {
-	told := api.AsError(dialect.Rename(err, names), api.CodeInternal)
-	k, ok := kinds[told.Code]
+	e := api.AsError(dialect.Rename(err, names), api.CodeInternal)
+	k, ok := kinds[e.Code]
 	if !ok {
 		k = kind{http.StatusInternalServerError, "server_error", ""}
 	}
 	if k.code == "" {
-		k.code = string(told.Code)
+		k.code = string(e.Code)
 	}
-	p := problem{Message: told.Message, Type: k.name, Code: &k.code}
-	if len(told.Faults) > 0 {
-		field := told.Faults[0].Field
+	p := problem{Message: e.Message, Type: k.name, Code: &k.code}
+	if len(e.Faults) > 0 {
+		field := e.Faults[0].Field
 		if refusal, ok := errors.AsType[*dialect.Refusal](err); ok && whyCodes[refusal.Why(field)] != "" {
 			k.code = whyCodes[refusal.Why(field)]
 		}
 		p.Param = &field
-	} else if told.Code == api.CodeModelNotFound {
+	} else if e.Code == api.CodeModelNotFound {
 		field := "model"
 		p.Param = &field
 	}
-	return p, k, told
+	return p, k, e
 }
 
 // Fail answers a request with an error. OpenAI's libraries send a request again after status 409, 429
-// and 5xx; they are told not to where that cannot help, as a job that failed was tried on several
+// and 5xx; a header keeps them from it where that cannot help, as a job that failed was tried on several
 // nodes already.
 func (v *vendor) Fail(w http.ResponseWriter, _ *http.Request, err error) {
-	p, k, told := problemOf(err)
-	switch told.Code {
+	p, k, e := problemOf(err)
+	switch e.Code {
 	case api.CodeUnavailable, api.CodeRateLimited:
-		dialect.RetryAfter(w, told)
+		dialect.RetryAfter(w, e)
 	case api.CodeUnauthorized:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="easel"`)
 	default:
 		w.Header().Set("X-Should-Retry", "false")
-		dialect.RetryAfter(w, told)
+		dialect.RetryAfter(w, e)
 	}
 	dialect.WriteJSON(w, k.status, map[string]problem{"error": p})
 }

@@ -13,7 +13,7 @@ func (v *vendor) Fields() []dialect.Field {
 			dialect.Field{Name: "prompt", Use: dialect.Used, Note: "required; at most 32,000 characters, and 8,192 bytes here"},
 		), of("images/generations", common...), of("images/generations", streamed...), of("images/generations",
 			dialect.Field{Name: "moderation", Use: dialect.Harmless, Note: "low or auto; pictures are checked where the model can be"},
-			dialect.Field{Name: "style", Use: dialect.Harmless, Note: "vivid or natural; the prompt says what the picture looks like"},
+			dialect.Field{Name: "style", Use: dialect.Harmless, Note: "vivid or natural; the prompt decides what the picture looks like"},
 			dialect.Field{Name: "svg", Use: dialect.Refused, Note: "no vector graphics are made"},
 		),
 		of("images/edits",

@@ -1,8 +1,6 @@
 package openai
 
 import (
-	"net/http"
-
 	"github.com/easelgrid/easel/api"
 	"github.com/easelgrid/easel/coordinator/dialect"
 )
@@ -22,33 +20,22 @@ type modelList struct {
 	Data   []model `json:"data"`
 }
 
-func (v *vendor) models(w http.ResponseWriter, r *http.Request) {
-	if _, err := v.service.Caller(r.Context(), dialect.Key(r)); err != nil {
-		v.Fail(w, r, err)
-		return
-	}
+func (v *vendor) models(c *dialect.Call) error {
 	list := modelList{"list", []model{}}
-	for _, m := range v.service.Models(r.Context(), v.Name()) {
+	for _, m := range v.service.Models(c.Context(), v.Name()) {
 		list.Data = append(list.Data, modelOf(m))
 	}
-	dialect.WriteJSON(w, http.StatusOK, list)
+	return c.Reply(list)
 }
 
-func (v *vendor) model(w http.ResponseWriter, r *http.Request) {
-	_, err := v.service.Caller(r.Context(), dialect.Key(r))
-	if err != nil {
-		v.Fail(w, r, err)
-		return
-	}
-	id := r.PathValue("id")
+func (v *vendor) model(c *dialect.Call) error {
+	id := c.R.PathValue("id")
 	if id == "" { // a job may leave the model out, this request not
-		v.Fail(w, r, api.Errorf(api.CodeNotFound, "there is nothing at %s", api.Quote(r.URL.Path)))
-		return
+		return api.Errorf(api.CodeNotFound, "there is nothing at %s", api.Quote(c.R.URL.Path))
 	}
-	m, err := v.service.Model(r.Context(), v.Name(), id)
+	m, err := v.service.Model(c.Context(), v.Name(), id)
 	if err != nil {
-		v.Fail(w, r, err)
-		return
+		return err
 	}
-	dialect.WriteJSON(w, http.StatusOK, modelOf(m))
+	return c.Reply(modelOf(m))
 }

@@ -7,11 +7,19 @@ import (
 	"github.com/easelgrid/easel/coordinator/dialect"
 )
 
-// vendor is the dialect. It keeps nothing but who does the work.
-type vendor struct{ service dialect.Service }
+// Service is what the dialect needs of the coordinator.
+type Service interface {
+	dialect.Callers
+	dialect.Offers
+	dialect.Maker
+	dialect.Pictures
+	dialect.Links
+}
+
+type vendor struct{ service Service }
 
 // New makes the dialect.
-func New(s dialect.Service) dialect.Dialect { return &vendor{s} }
+func New(s Service) dialect.Dialect { return &vendor{s} }
 
 // Name is what API keys are bound to.
 func (v *vendor) Name() string { return "openai" }
@@ -27,66 +35,52 @@ const (
 
 // Routes are all paths of the API.
 func (v *vendor) Routes() []dialect.Route {
+	frame := dialect.KeyInHeader(v.service, v.Fail)
+	post := func(path string, decode func(*dialect.Call) (order, error)) dialect.Route {
+		return frame.Route(dialect.Route{Method: http.MethodPost, Path: path}, v.making(decode))
+	}
 	return []dialect.Route{
-		{Method: http.MethodPost, Path: pathGenerations, Handle: v.generate},
-		{Method: http.MethodPost, Path: pathEdits, Handle: v.edit},
-		{Method: http.MethodPost, Path: pathVariations, Handle: v.vary},
-		{Method: http.MethodGet, Path: pathModels, Handle: v.models},
-		{Method: http.MethodGet, Path: pathModel, Handle: v.model},
+		post(pathGenerations, readGeneration),
+		post(pathEdits, formReader(edit)),
+		post(pathVariations, formReader(variation)),
+		frame.Route(dialect.Route{Method: http.MethodGet, Path: pathModels}, v.models),
+		frame.Route(dialect.Route{Method: http.MethodGet, Path: pathModel}, v.model),
 	}
 }
 
 // maxGeneration is the most bytes of a request without pictures.
 const maxGeneration = 256 << 10
 
-func (v *vendor) generate(w http.ResponseWriter, r *http.Request) {
-	v.make(w, r, func() (order, error) {
-		o, err := dialect.ReadObject(w, r, maxGeneration)
-		if err != nil {
-			return order{}, err
-		}
-		return generation(o)
-	})
-}
-
-func (v *vendor) edit(w http.ResponseWriter, r *http.Request) {
-	v.make(w, r, func() (order, error) {
-		form, err := dialect.ReadForm(w, r)
-		if err != nil {
-			return order{}, err
-		}
-		return edit(form)
-	})
-}
-
-func (v *vendor) vary(w http.ResponseWriter, r *http.Request) {
-	v.make(w, r, func() (order, error) {
-		form, err := dialect.ReadForm(w, r)
-		if err != nil {
-			return order{}, err
-		}
-		return variation(form)
-	})
-}
-
-// make answers a request for images. The key is looked at before the body is read.
-func (v *vendor) make(w http.ResponseWriter, r *http.Request, decode func() (order, error)) {
-	who, err := v.service.Caller(r.Context(), dialect.Key(r))
+func readGeneration(c *dialect.Call) (order, error) {
+	o, err := c.Object(maxGeneration)
 	if err != nil {
-		v.Fail(w, r, err)
-		return
+		return order{}, err
 	}
-	asked, err := decode()
-	if err == nil {
-		err = v.plan(r, &asked)
+	return generation(o)
+}
+
+func formReader(decode func(*dialect.Form) (order, error)) func(*dialect.Call) (order, error) {
+	return func(c *dialect.Call) (order, error) {
+		form, err := c.Form()
+		if err != nil {
+			return order{}, err
+		}
+		return decode(form)
 	}
-	if err != nil {
-		v.Fail(w, r, err)
-		return
+}
+
+// making answers requests for images: at once, or as a stream of events where that is asked for.
+func (v *vendor) making(decode func(*dialect.Call) (order, error)) func(*dialect.Call) error {
+	whole := dialect.Making[order]{Maker: v.service, Encode: v.response}
+	return func(c *dialect.Call) error {
+		asked, err := decode(c)
+		if err != nil {
+			return err
+		}
+		asked.job.Fit = asked.fit()
+		if asked.stream {
+			return v.stream(c, asked)
+		}
+		return whole.Finish(c, asked.job, asked)
 	}
-	if asked.stream {
-		v.stream(w, r, who, asked)
-		return
-	}
-	v.respond(w, r, who, asked)
 }

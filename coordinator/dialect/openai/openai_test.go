@@ -2,7 +2,6 @@ package openai
 
 import (
 	"bytes"
-	"encoding/json"
 	"image"
 	"image/color"
 	"image/png"
@@ -393,15 +392,15 @@ func checkGeneration(t rapid.TB, body []byte) {
 	checkProblem(t, err)
 }
 
+var (
+	contract = dialecttest.NewContract(New(nil))
+	routes   = New(nil).Routes()
+)
+
 // checkProblem fails the test if an error has not the vendor's form.
 func checkProblem(t rapid.TB, err error) {
 	dialecttest.Refusal(t, err)
-	w := httptest.NewRecorder()
-	New(nil).Fail(w, nil, err)
-	var reply map[string]map[string]any
-	if json.Unmarshal(w.Body.Bytes(), &reply) != nil || len(reply) != 1 || len(reply["error"]) != 4 || reply["error"]["message"] == "" || w.Code/100 != 4 {
-		t.Fatalf("%d %s", w.Code, w.Body)
-	}
+	contract.Refusal(t, routes[0], err)
 }
 
 func FuzzForm(f *testing.F) {

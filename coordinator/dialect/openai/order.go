@@ -3,7 +3,6 @@ package openai
 import (
 	"cmp"
 	"fmt"
-	"net/http"
 	"strings"
 
 	"github.com/easelgrid/easel/api"
@@ -127,20 +126,17 @@ func (a *order) harmless(o *dialect.Object) {
 // effort is how many times the model's own steps a quality takes.
 var effort = map[string]float64{"low": 0.5, "high": 1.5, "hd": 1.5, "xhigh": 2, "max": 3}
 
-// plan turns the quality into steps of the model.
-func (v *vendor) plan(r *http.Request, a *order) error {
-	a.job.IdempotencyKey = r.Header.Get("Idempotency-Key")
+// fit turns the quality into steps of the model, where it asks for other than the model's own.
+func (a order) fit() func(dialect.Model, *api.JobRequest) error {
 	times, ok := effort[a.quality]
 	if !ok {
 		return nil
 	}
-	model, err := v.service.Model(r.Context(), v.Name(), a.job.Model)
-	if err != nil {
-		return err
+	return func(m dialect.Model, job *api.JobRequest) error {
+		steps := min(max(1, int(float64(m.Steps)*times+0.5)), api.MaxSteps)
+		job.Steps = &steps
+		return nil
 	}
-	steps := min(max(1, int(float64(model.Steps)*times+0.5)), api.MaxSteps)
-	a.job.Job.Steps = &steps
-	return nil
 }
 
 // effective is the quality as replies name it.

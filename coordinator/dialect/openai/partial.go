@@ -22,7 +22,7 @@ type readFile struct{ *bytes.Reader }
 func (readFile) Close() error { return nil }
 
 // partialImage makes a picture of the size asked for from a preview. It is a JPEG file where that was
-// asked for, else PNG: nothing here writes WebP, and the event says which it is.
+// asked for, else PNG: nothing here writes WebP, and the event has the format.
 func partialImage(preview []byte, spec api.ImageSpec, format api.Format) (readFile, api.Format, error) {
 	small, err := jpeg.Decode(bytes.NewReader(preview))
 	if err != nil {

@@ -2,7 +2,6 @@ package openai
 
 import (
 	"fmt"
-	"net/http"
 
 	"github.com/easelgrid/easel/api"
 	"github.com/easelgrid/easel/coordinator/dialect"
@@ -26,25 +25,8 @@ type datum struct {
 	RevisedPrompt string `json:"revised_prompt,omitempty"`
 }
 
-// respond answers when all images are made. A client that goes away ends its job, unless it may come
-// again with its Idempotency-Key.
-func (v *vendor) respond(w http.ResponseWriter, r *http.Request, who dialect.Caller, a order) {
-	job, err := dialect.Make(dialect.Patient(r), v.service, who, a.job, nil)
-	if err != nil {
-		v.Fail(w, r, err)
-		return
-	}
-	reply := dialect.NewReply()
-	defer reply.Close()
-	answer, err := v.response(r, reply, job, a)
-	if err != nil {
-		v.Fail(w, r, err)
-		return
-	}
-	_ = reply.Write(w, http.StatusOK, answer) // the connection ends with what there is of the reply
-}
-
-func (v *vendor) response(r *http.Request, reply *dialect.Reply, job api.Job, a order) (response, error) {
+// response is the reply of a job that succeeded.
+func (v *vendor) response(c *dialect.Call, job api.Job, a order, reply *dialect.Reply) (any, error) {
 	answer := response{
 		Created: job.CreatedAt.Unix(), Background: background(job), Data: []datum{},
 		OutputFormat: string(job.Spec.Format), Quality: a.effective(), Usage: usageOf(job, job.Images...),
@@ -55,13 +37,13 @@ func (v *vendor) response(r *http.Request, reply *dialect.Reply, job api.Job, a 
 			d.RevisedPrompt = job.Spec.Prompt
 		}
 		if a.inBase64 {
-			text, err := reply.Base64(v.service.Open(r.Context(), job.ID, image.Index))
+			text, err := reply.Base64(v.service.Open(c.Context(), job.ID, image.Index))
 			if err != nil {
-				return response{}, err
+				return nil, err
 			}
 			d.Base64 = text
 		} else {
-			d.URL = v.service.URL(r, job, i)
+			d.URL = v.service.URL(c.R, job, i)
 		}
 		answer.Data = append(answer.Data, d)
 		answer.Size = sizeOf(image)

@@ -38,16 +38,15 @@ type errorEvent struct {
 
 // stream answers with server-sent events as images are made. What is wrong before the job is accepted
 // has a status of its own, what comes after is an event.
-func (v *vendor) stream(w http.ResponseWriter, r *http.Request, who dialect.Caller, a order) {
-	job, err := v.service.Submit(r.Context(), who, a.job)
+func (v *vendor) stream(c *dialect.Call, a order) error {
+	job, err := c.Submit(v.service, a.job)
 	if err != nil {
-		v.Fail(w, r, err)
-		return
+		return err
 	}
-	out := startEvents(w)
+	out := startEvents(c.W)
 	defer out.stop()
 	s := &sender{v: v, out: out, a: a, job: job, sent: map[int]bool{}}
-	settled, err := v.service.Wait(dialect.Patient(r), job.ID, func(e dialect.Event) error { return s.watch(r.Context(), e) })
+	settled, err := v.service.Wait(c.Patient(c.Context()), job.ID, func(e dialect.Event) error { return s.watch(c.Context(), e) })
 	if err == nil {
 		err = dialect.JobError(settled)
 	}
@@ -55,6 +54,7 @@ func (v *vendor) stream(w http.ResponseWriter, r *http.Request, who dialect.Call
 		p, _, _ := problemOf(err)
 		out.send("error", errorEvent{"error", p}, dialect.NewReply())
 	}
+	return nil
 }
 
 // A sender turns what happens to a job into events.
@@ -63,7 +63,7 @@ type sender struct {
 	out   *events
 	a     order
 	job   api.Job
-	steps int          // of the image in the making, as its progress says
+	steps int          // of the image in the making, from its progress
 	image int          // the one that partial images were sent of
 	part  int          // how many
 	sent  map[int]bool // finished images; another attempt may make one again

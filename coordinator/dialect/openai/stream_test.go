@@ -56,7 +56,13 @@ func (s *scripted) job() api.Job {
 	return job
 }
 
-func (s *scripted) Submit(_ context.Context, _ dialect.Caller, r dialect.Request) (api.Job, error) {
+func (s *scripted) Submit(ctx context.Context, _ dialect.Caller, r dialect.Request) (api.Job, error) {
+	if r.Fit != nil {
+		m, _ := s.Model(ctx, r.Dialect, r.Model)
+		if err := r.Fit(m, &r.Job); err != nil {
+			return api.Job{}, err
+		}
+	}
 	s.asked = r
 	return s.job(), s.submit
 }

@@ -31,7 +31,7 @@ var sizes = []string{
 // decode reads a request in OpenAI's form, and whether the pictures come in the reply. Fields that the
 // vendor does not document change nothing.
 func decode(o *dialect.Object) (asked dialect.Request, base64 bool, err error) {
-	asked = dialect.Request{Dialect: Name, Model: o.Words("model", maxModel)}
+	asked = dialect.Request{Dialect: Name, Model: o.Words("model", maxModel), Sizing: dialect.NearestSize}
 	job := &asked.Job
 	job.Prompt = o.Prompt("prompt", maxPrompt)
 	job.N = dialect.Whole(o.Int("n", 1, maxN))
@@ -58,7 +58,7 @@ func shape(o *dialect.Object) string {
 	return size
 }
 
-// setSize sets what a size says; "" says nothing.
+// setSize sets the size of a job; "" leaves it to the catalog.
 func setSize(job *api.JobRequest, size string) {
 	if width, height, ok := dialect.ParseSize(size); ok {
 		job.Width, job.Height = &width, &height
@@ -73,7 +73,7 @@ type task struct {
 
 // decodeTask reads a request for a task.
 func decodeTask(o *dialect.Object) (task, error) {
-	asked := task{Request: dialect.Request{Dialect: Name, Model: o.Words("model", maxModel)}}
+	asked := task{Request: dialect.Request{Dialect: Name, Model: o.Words("model", maxModel), Sizing: dialect.NearestSize}}
 	o.Choice("task_type", "generate")
 	asked.Job.Prompt = o.Prompt("prompt", maxPrompt)
 	config := o.Object("config")

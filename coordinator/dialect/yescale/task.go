@@ -2,7 +2,6 @@ package yescale
 
 import (
 	"context"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -14,9 +13,9 @@ type accepted struct {
 	TaskID string `json:"task_id"`
 }
 
-// submit makes a task durable. It is called as the job is.
-func (v vendor) submit(w http.ResponseWriter, r *http.Request, who dialect.Caller) error {
-	o, err := dialect.ReadObject(w, r, dialect.MaxBody)
+// submit makes a task durable. Its id is the job's.
+func (v vendor) submit(c *dialect.Call) error {
+	o, err := c.Object(dialect.MaxBody)
 	if err != nil {
 		return err
 	}
@@ -24,15 +23,14 @@ func (v vendor) submit(w http.ResponseWriter, r *http.Request, who dialect.Calle
 	if err != nil {
 		return err
 	}
-	if asked.Job.InitImage, err = v.picture(r.Context(), asked.image); err != nil {
+	if asked.Job.InitImage, err = v.picture(c.Context(), asked.image); err != nil {
 		return err
 	}
-	job, err := dialect.SubmitSized(r.Context(), v.service, who, asked.Request)
+	job, err := c.Submit(v.service, asked.Request)
 	if err != nil {
 		return err
 	}
-	dialect.WriteJSON(w, http.StatusOK, accepted{job.ID})
-	return nil
+	return c.Reply(accepted{job.ID})
 }
 
 // picture is what an address or a text in base64 stands for.
@@ -58,7 +56,7 @@ const (
 	failure    = "FAILURE"
 )
 
-// A report is what is told of a task.
+// A report is the state of a task as its client reads it.
 type report struct {
 	TaskID   string `json:"task_id"`
 	Status   string `json:"status"`
@@ -78,16 +76,17 @@ type link struct {
 }
 
 // task reports on a task.
-func (v vendor) task(w http.ResponseWriter, r *http.Request, who dialect.Caller) error {
-	job, err := v.service.Find(r.Context(), who, Name, r.PathValue("id"))
+func (v vendor) task(c *dialect.Call) error {
+	id := c.R.PathValue("id")
+	job, err := v.service.Find(c.Context(), c.Who, Name, id)
 	if err != nil {
 		return err
 	}
-	body := report{TaskID: r.PathValue("id"), Status: processing, Progress: percent(job), Result: result{Images: []link{}}}
+	body := report{TaskID: id, Status: processing, Progress: percent(job), Result: result{Images: []link{}}}
 	if job.State == api.StateSucceeded {
 		body.Status = success
 		for _, image := range job.Images {
-			body.Result.Images = append(body.Result.Images, link{v.service.URL(r, job, image.Index)})
+			body.Result.Images = append(body.Result.Images, link{v.service.URL(c.R, job, image.Index)})
 		}
 		if len(job.Images) > 0 {
 			body.Result.URL = body.Result.Images[0].URL
@@ -95,8 +94,7 @@ func (v vendor) task(w http.ResponseWriter, r *http.Request, who dialect.Caller)
 	} else if job.State.Terminal() {
 		body.Status, body.Reason = failure, dialect.JobError(job).Error()
 	}
-	dialect.WriteJSON(w, http.StatusOK, body)
-	return nil
+	return c.Reply(body)
 }
 
 // percent is how much of a job is done: of all steps of all images.

@@ -3,6 +3,7 @@
 package yescale
 
 import (
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"net/http"
@@ -14,10 +15,20 @@ import (
 // Name is what API keys are bound to.
 const Name = "yescale"
 
-// New makes the dialect.
-func New(s dialect.Service) dialect.Dialect { return vendor{s} }
+// Service is what the dialect needs of the coordinator.
+type Service interface {
+	dialect.Callers
+	dialect.Maker
+	dialect.Jobs
+	dialect.Pictures
+	dialect.Links
+	dialect.Fetcher
+}
 
-type vendor struct{ service dialect.Service }
+// New makes the dialect.
+func New(s Service) dialect.Dialect { return vendor{s} }
+
+type vendor struct{ service Service }
 
 func (vendor) Name() string { return Name }
 
@@ -31,25 +42,15 @@ var (
 )
 
 func (v vendor) Routes() []dialect.Route {
+	frame := dialect.KeyInHeader(v.service, v.Fail)
+	generate := dialect.Making[bool]{
+		Maker: v.service, Limit: dialect.Patience, Decode: dialect.FromObject(maxBody, decode), Encode: v.generated,
+	}
 	return []dialect.Route{
-		v.route(generateRoute, v.generate),
-		v.route(submitRoute, v.submit),
-		v.route(taskRoute, v.task),
+		frame.Route(generateRoute, generate.Answer),
+		frame.Route(submitRoute, v.submit),
+		frame.Route(taskRoute, v.task),
 	}
-}
-
-// route gives a route its handler. Whose key it is is found out before the body is read.
-func (v vendor) route(r dialect.Route, handle func(http.ResponseWriter, *http.Request, dialect.Caller) error) dialect.Route {
-	r.Handle = func(w http.ResponseWriter, r *http.Request) {
-		who, err := v.service.Caller(r.Context(), dialect.Key(r))
-		if err == nil {
-			err = handle(w, r, who)
-		}
-		if err != nil {
-			v.Fail(w, r, err)
-		}
-	}
-	return r
 }
 
 type generated struct {
@@ -64,66 +65,43 @@ type picture struct {
 	URL           *string `json:"url"`
 }
 
-// generate answers when the pictures are there.
-func (v vendor) generate(w http.ResponseWriter, r *http.Request, who dialect.Caller) error {
-	o, err := dialect.ReadObject(w, r, maxBody)
-	if err != nil {
-		return err
-	}
-	asked, base64, err := decode(o)
-	if err != nil {
-		return err
-	}
-	asked.IdempotencyKey = r.Header.Get("Idempotency-Key")
-	job, err := dialect.SubmitSized(r.Context(), v.service, who, asked)
-	if err != nil {
-		return err
-	}
-	dialect.Hold(w)
-	if job, err = dialect.WaitWithin(dialect.Patient(r), dialect.Patience, v.service, who, job.ID); err != nil {
-		return err
-	}
-	return v.answer(w, r, job, base64)
-}
-
-func (v vendor) answer(w http.ResponseWriter, r *http.Request, job api.Job, base64 bool) error {
-	reply := dialect.NewReply()
-	defer reply.Close()
+func (v vendor) generated(c *dialect.Call, job api.Job, base64 bool, reply *dialect.Reply) (any, error) {
 	body := generated{Created: job.CreatedAt.Unix(), Data: []picture{}}
 	if base64 {
-		texts, err := reply.Images(r.Context(), v.service, job)
+		texts, err := reply.Images(c.Context(), v.service, job)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, text := range texts {
 			body.Data = append(body.Data, picture{Base64: &text})
 		}
-	} else {
-		for _, image := range job.Images {
-			body.Data = append(body.Data, picture{URL: new(v.service.URL(r, job, image.Index))})
-		}
+		return body, nil
 	}
-	_ = reply.Write(w, http.StatusOK, body) // a reply cut short is seen by its length
-	return nil
+	for _, image := range job.Images {
+		body.Data = append(body.Data, picture{URL: new(v.service.URL(c.R, job, image.Index))})
+	}
+	return body, nil
 }
 
-// Fail answers in the form of New API, the program behind the vendor's address.
-func (vendor) Fail(w http.ResponseWriter, _ *http.Request, err error) {
-	told := api.AsError(dialect.Rename(err, names), api.CodeInternal)
-	id := w.Header().Get("X-Request-Id")
-	if id == "" {
-		id = rand.Text()
-	}
-	w.Header().Set("X-Oneapi-Request-Id", id)
-	dialect.RetryAfter(w, told)
-	dialect.WriteJSON(w, status(told.Code), problem{complaint{
-		Message: fmt.Sprintf("%s (request id: %s)", told.Message, id), Type: "new_api_error", Code: codeOf(told.Code),
-	}})
+// errorForm is that of New API, the program behind the vendor's address.
+var errorForm = dialect.ErrorForm{
+	Names: map[string]string{
+		"width": "size", "height": "size", "width x height": "size", "output_width": "size", "output_height": "size",
+		"init_image": "config.images[0]", "background": "config.background",
+	},
+	Status: status,
+	Body:   problemOf,
 }
 
-// names are the vendor's words for the fields of a job.
-var names = map[string]string{
-	"width": "size", "height": "size", "width x height": "size", "output_width": "size", "output_height": "size", "init_image": "config.images[0]", "background": "config.background",
+func (vendor) Fail(w http.ResponseWriter, _ *http.Request, err error) { errorForm.Fail(w, err) }
+
+// problemOf ends the message with the request's id, which is in a header too.
+func problemOf(h http.Header, e *api.Error) any {
+	id := cmp.Or(h.Get("X-Request-Id"), rand.Text())
+	h.Set("X-Oneapi-Request-Id", id)
+	return problem{complaint{
+		Message: fmt.Sprintf("%s (request id: %s)", e.Message, id), Type: "new_api_error", Code: codeOf(e.Code),
+	}}
 }
 
 type problem struct {

@@ -35,7 +35,7 @@ func TestSample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := dialect.Request{Dialect: "yescale", Model: "flux-pro", Job: api.JobRequest{
+	want := dialect.Request{Dialect: "yescale", Model: "flux-pro", Sizing: dialect.NearestSize, Job: api.JobRequest{
 		Prompt: "a beautiful landscape with a river and mountains", Width: new(1024), Height: new(1024), N: new(1),
 	}}
 	if diff := cmp.Diff(want, got); diff != "" || base64 {
@@ -126,7 +126,7 @@ func TestDecodeTask(t *testing.T) {
 				}
 				return
 			}
-			c.want.Dialect = "yescale"
+			c.want.Dialect, c.want.Sizing = "yescale", dialect.NearestSize
 			if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(task{})); err != nil || diff != "" {
 				t.Errorf("%v %s", err, diff)
 			}

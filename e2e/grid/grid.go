@@ -129,8 +129,8 @@ type Answer struct {
 	Body   []byte
 }
 
-// Call sends a request with a body of JSON, or none where it is "".
-func (g *Grid) Call(t *testing.T, method, path, authorization, body string) Answer {
+// Call sends a request with a body of JSON, or none where it is "". Header are further names and values.
+func (g *Grid) Call(t *testing.T, method, path, authorization, body string, header ...string) Answer {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, g.URL+path, bytes.NewReader([]byte(body)))
 	if err != nil {
@@ -141,6 +141,9 @@ func (g *Grid) Call(t *testing.T, method, path, authorization, body string) Answ
 	}
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
 	}
 	return send(t, r)
 }

@@ -44,7 +44,7 @@ var house = []struct {
 	{"coordinator/datadir", []string{"api", "internal/disk", "internal/pin"}},
 	{"coordinator/outward", []string{"api"}},
 	{"coordinator/catalog", []string{"api"}},
-	{"coordinator/dialect", []string{"api"}},
+	{"coordinator/dialect", []string{"api", "internal/sse"}},
 	{"coordinator/job", []string{"api", "coordinator/artifact", "coordinator/store", "internal/ident"}},
 	{"coordinator/fleet", []string{"api", "coordinator/store", "internal/ident"}},
 	{"coordinator/account", []string{"api", "coordinator/job", "coordinator/store", "internal/ident"}},

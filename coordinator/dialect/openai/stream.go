@@ -2,12 +2,13 @@ package openai
 
 import (
 	"context"
+	"io"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/easelgrid/easel/api"
 	"github.com/easelgrid/easel/coordinator/dialect"
+	"github.com/easelgrid/easel/internal/sse"
 )
 
 // An imageEvent is a finished or an unfinished image. All fields are always there.
@@ -43,8 +44,15 @@ func (v *vendor) stream(c *dialect.Call, a order) error {
 	if err != nil {
 		return err
 	}
-	out := startEvents(c.W)
-	defer out.stop()
+	out := sse.NewWriter(c.W, 0) // the coordinator limits each write
+	_ = out.Comment("the job is accepted")
+	stop := out.KeepAlive(keepAlive)
+	defer func() {
+		stop()
+		if out.Err() != nil { // a stream that is broken ends as the connection does, so that the client knows
+			panic(http.ErrAbortHandler)
+		}
+	}()
 	s := &sender{v: v, out: out, a: a, job: job, sent: map[int]bool{}}
 	settled, err := v.service.Wait(c.Patient(c.Context()), job.ID, func(e dialect.Event) error { return s.watch(c.Context(), e) })
 	if err == nil {
@@ -52,7 +60,7 @@ func (v *vendor) stream(c *dialect.Call, a order) error {
 	}
 	if err != nil {
 		p, _, _ := problemOf(err)
-		out.send("error", errorEvent{"error", p}, dialect.NewReply())
+		s.send("error", errorEvent{"error", p}, dialect.NewReply())
 	}
 	return nil
 }
@@ -60,7 +68,7 @@ func (v *vendor) stream(c *dialect.Call, a order) error {
 // A sender turns what happens to a job into events.
 type sender struct {
 	v     *vendor
-	out   *events
+	out   *sse.Writer
 	a     order
 	job   api.Job
 	steps int          // of the image in the making, from its progress
@@ -98,7 +106,7 @@ func (s *sender) partial(p dialect.Preview) {
 	reply := dialect.NewReply()
 	event.Base64, _ = reply.Base64(file, api.Image{Bytes: file.Size()}, nil)
 	s.part++
-	s.out.send(event.Type, event, reply)
+	s.send(event.Type, event, reply)
 }
 
 func (s *sender) completed(ctx context.Context, image api.Image) error {
@@ -109,8 +117,14 @@ func (s *sender) completed(ctx context.Context, image api.Image) error {
 	if event.Base64, err = reply.Base64(s.v.service.Open(ctx, s.job.ID, image.Index)); err != nil {
 		return err
 	}
-	s.out.send(event.Type, event, reply)
+	s.send(event.Type, event, reply)
 	return nil
+}
+
+// send writes one event with the reply's pictures in it. When the client takes no more, the request's
+// context ends, and with it the waiting.
+func (s *sender) send(name string, data any, reply *dialect.Reply) {
+	_ = s.out.EventFrom("", name, func(to io.Writer) error { return reply.WriteTo(to, data) })
 }
 
 func (s *sender) event(name, size string, format api.Format) imageEvent {
@@ -122,75 +136,3 @@ func (s *sender) event(name, size string, format api.Format) imageEvent {
 
 // keepAlive is how often a quiet stream sends a comment, so that nothing between takes it for dead.
 const keepAlive = 15 * time.Second
-
-// events writes server-sent events and, between them, comments. When the client takes no more, the
-// request's context ends, and with it the waiting.
-type events struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-	mu      sync.Mutex
-	broken  bool // what was sent last is not whole
-	ended   chan struct{}
-	quiet   sync.WaitGroup
-}
-
-func startEvents(w http.ResponseWriter) *events {
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Accel-Buffering", "no")
-	e := &events{w: w, control: http.NewResponseController(w), ended: make(chan struct{})}
-	e.comment()
-	e.quiet.Go(func() {
-		tick := time.NewTicker(keepAlive)
-		defer tick.Stop()
-		for {
-			select {
-			case <-e.ended:
-				return
-			case <-tick.C:
-				e.comment()
-			}
-		}
-	})
-	return e
-}
-
-// stop ends the stream. One that is broken ends as the connection does, so that the client knows.
-func (e *events) stop() {
-	close(e.ended)
-	e.quiet.Wait()
-	if e.broken {
-		panic(http.ErrAbortHandler)
-	}
-}
-
-func (e *events) comment() {
-	e.write(func() error { _, err := e.w.Write([]byte(": still here\n\n")); return err })
-}
-
-// send writes one event with the reply's pictures in it.
-func (e *events) send(name string, data any, reply *dialect.Reply) {
-	e.write(func() error {
-		if _, err := e.w.Write([]byte("event: " + name + "\ndata: ")); err != nil {
-			return err
-		}
-		if err := reply.WriteTo(e.w, data); err != nil {
-			return err
-		}
-		_, err := e.w.Write([]byte("\n\n"))
-		return err
-	})
-}
-
-func (e *events) write(what func() error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.broken {
-		return
-	}
-	err := what()
-	if err == nil {
-		err = e.control.Flush()
-	}
-	e.broken = err != nil
-}

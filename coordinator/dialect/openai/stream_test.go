@@ -108,13 +108,13 @@ func preview(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-// An sse is one event of a stream.
-type sse struct {
+// A sentEvent is one event of a stream.
+type sentEvent struct {
 	name string
 	data map[string]any
 }
 
-func eventsOf(t *testing.T, body string) (events []sse, comments int) {
+func eventsOf(t *testing.T, body string) (events []sentEvent, comments int) {
 	t.Helper()
 	for text := range strings.SplitSeq(strings.TrimSuffix(body, "\n\n"), "\n\n") {
 		if strings.HasPrefix(text, ":") {
@@ -122,7 +122,7 @@ func eventsOf(t *testing.T, body string) (events []sse, comments int) {
 			continue
 		}
 		name, data, ok := strings.Cut(strings.TrimPrefix(text, "event: "), "\ndata: ")
-		e := sse{name: name}
+		e := sentEvent{name: name}
 		if err := json.Unmarshal([]byte(data), &e.data); err != nil || !ok || strings.Contains(data, "\n") {
 			t.Fatalf("%v in %.200q", err, text)
 		}

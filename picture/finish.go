@@ -54,7 +54,9 @@ func NewFinisher(dir string, spec api.ImageSpec, inputs Inputs, info api.Runtime
 
 func (f Finisher) format() api.Format { return cmp.Or(f.spec.Format, api.FormatPNG) }
 
-// File finishes one picture in place, or beside it where the format is another.
+// File checks a picture that the child reported and finishes it: in place, or under another name if the format
+// differs. It returns the finished file's path and description. Errors of the child's making are *api.Error with
+// api.CodeRuntimeFailed.
 func (f Finisher) File(name string, plain api.Image) (string, api.Image, error) {
 	fail := func(format string, args ...any) (string, api.Image, error) {
 		return "", api.Image{}, api.Errorf(api.CodeRuntimeFailed, format, args...)
@@ -81,7 +83,7 @@ func (f Finisher) File(name string, plain api.Image) (string, api.Image, error) 
 		return "", api.Image{}, err
 	}
 	if target != source {
-		_ = os.Remove(source) // the job's directory goes soon anyway
+		_ = os.Remove(source) // the job's directory is removed soon anyway
 	}
 	width, height := f.spec.FinishedSize()
 	done := described(body, image.Pt(width, height), f.format())

@@ -10,20 +10,21 @@ import (
 	"github.com/easelgrid/easel/api"
 )
 
-// A VAE is an adapter and where it is.
+// A VAE is an adapter with its directory.
 type VAE struct {
 	api.Adapter
 	Files fs.FS
 }
 
-// A LoRA is an adapter and where it is.
+// A LoRA is an adapter with its file.
 type LoRA struct {
 	api.Adapter
 	Files fs.FS
 	Path  string
 }
 
-// FindVAEs lists every directory in dirs that looks like a VAE's.
+// FindVAEs lists the VAEs in each of dirs: subdirectories with a config.json, named like them. Names that are not
+// plain are left out.
 func FindVAEs(dirs []string) ([]VAE, error) {
 	var found []VAE
 	for _, dir := range dirs {
@@ -46,7 +47,7 @@ func FindVAEs(dirs []string) ([]VAE, error) {
 	return found, nil
 }
 
-// FindLoRAs lists the safetensors files of a directory.
+// FindLoRAs lists the LoRAs of a directory, NAME.safetensors each. Names that are not plain are left out.
 func FindLoRAs(files fs.FS) ([]LoRA, error) {
 	paths, err := fs.Glob(files, "*.safetensors")
 	if err != nil {

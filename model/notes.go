@@ -22,8 +22,8 @@ type notes struct {
 	PlainBackground   bool                             `json:"plain_background"`
 }
 
-// Describe fills in what a request to the model has to know: from easel.json, where there is one, and from
-// the text encoder's configuration.
+// Describe fills in the defaults and limits of a model from easel.json, if there is one, and from the text
+// encoder's configuration. An easel.json with unknown fields is an error.
 func Describe(files fs.FS, m *api.Model) error {
 	n := notes{Width: m.Width, Height: m.Height, Steps: m.Steps, GuidanceScale: m.GuidanceScale, Scheduler: m.Scheduler}
 	body, err := fs.ReadFile(files, "easel.json")
@@ -39,7 +39,7 @@ func Describe(files fs.FS, m *api.Model) error {
 	var text struct {
 		Layers int `json:"num_hidden_layers"`
 	}
-	// A model whose text encoder cannot be read is an error of loading it, not of all the others.
+	// A text encoder that cannot be read fails when its model is loaded; it must not keep the others from use.
 	if body, err := fs.ReadFile(files, "text_encoder/config.json"); err == nil {
 		_ = json.Unmarshal(body, &text)
 	}
@@ -49,7 +49,8 @@ func Describe(files fs.FS, m *api.Model) error {
 	return nil
 }
 
-// NativeSize reads the size a pipeline was trained for from its configurations alone.
+// NativeSize is the size in pixels that a pipeline was trained for, from its configurations alone. A side must be
+// 64 to 16384 pixels.
 func NativeSize(files fs.FS) (width, height int, err error) {
 	var unet struct {
 		SampleSize int `json:"sample_size"`

@@ -13,7 +13,7 @@ import (
 // decodePicture decodes a PNG, JPEG or WebP file. The samples of a lossy WebP file are of limited range
 // (RFC 6386, section 9.2: BT.601), but the decoder hands them out in a type that takes them for full
 // range, which would wash the colours out. A decoder that panics must not end the agent: files come from
-// strangers.
+// anybody.
 func decodePicture(file []byte) (picture image.Image, err error) {
 	defer func() {
 		if p := recover(); p != nil {

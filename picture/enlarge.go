@@ -21,9 +21,8 @@ func enlarge(picture *image.NRGBA, width, height int) *image.NRGBA {
 	return out
 }
 
-// finishedInputs are the pictures of an inpainting job in the size of its finished images, from which
-// what lies outside of the mask comes back. They are taken from the files again: what the child gets
-// may be smaller.
+// finishedInputs are the pictures of an inpainting job in the size of its finished images, for restoring
+// what lies outside the mask. They are decoded from the files again, since the child may get smaller ones.
 func finishedInputs(dir string, spec api.ImageSpec, inputs Inputs) (Inputs, error) {
 	width, height := spec.FinishedSize()
 	if spec.MaskImage == nil || width == spec.Width && height == spec.Height {

@@ -28,8 +28,8 @@ type Inputs struct {
 	Mask *image.Gray  // 128 and above is painted anew
 }
 
-// Prepare decodes the files of the spec's inputs, brings them to the spec's size and writes them
-// for the child.
+// Prepare decodes the files of the spec's inputs in dir, brings them to the spec's size and writes them there for
+// the child. A file that is not what the spec describes is an *api.Error with api.CodeInvalidRequest.
 func Prepare(dir string, spec api.ImageSpec) (Inputs, error) {
 	var inputs Inputs
 	if spec.InitImage != nil {
@@ -61,7 +61,7 @@ func prepareInput(dir, field string, in api.Input, spec api.ImageSpec) (*image.N
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", field, err)
 	}
-	// The header again: a file that claims to be small must not unfold into a large one.
+	// The header is checked again: a file described as small must not decode to a large picture.
 	if seen, err := api.ReadInput(body); err != nil || seen != in {
 		return nil, api.Errorf(api.CodeInvalidRequest, "%s: the file is not the one the request describes", field)
 	}
@@ -124,7 +124,7 @@ func grey(picture *image.NRGBA) *image.Gray {
 	return mask
 }
 
-// Read is the child's side of [Prepare].
+// Read is the child's side of [Prepare]: it reads the inputs that were written for it.
 func Read(dir string, spec api.ImageSpec) (Inputs, error) {
 	var inputs Inputs
 	if spec.InitImage != nil {

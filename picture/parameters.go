@@ -78,7 +78,7 @@ func describeXMP(all []parameter) []byte {
 		`<rdf:Description rdf:about="" xmlns:easel="https://github.com/easelgrid/easel/ns/1/">`)
 	for _, p := range all {
 		b.WriteString("<easel:" + p.keyword + ">")
-		_ = xml.EscapeText(&b, []byte(p.value)) // a buffer takes everything
+		_ = xml.EscapeText(&b, []byte(p.value)) // writing to a buffer cannot fail
 		b.WriteString("</easel:" + p.keyword + ">")
 	}
 	b.WriteString("</rdf:Description></rdf:RDF></x:xmpmeta>")

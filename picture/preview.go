@@ -11,10 +11,11 @@ import (
 	"github.com/easelgrid/easel/api"
 )
 
-// previewSide is the longer side of a preview in pixels, at most.
+// previewSide is the most pixels on the longer side of a preview.
 const previewSide = 256
 
-// Preview shrinks a picture to previewSide and encodes it, smaller still if it will not fit.
+// Preview shrinks a picture to previewSide and encodes it as JPEG, smaller still if it has more than
+// api.MaxPreview bytes.
 func Preview(picture image.Image) ([]byte, error) {
 	for side := previewSide; side >= 32; side /= 2 {
 		small := shrink(picture, side)

@@ -48,7 +48,7 @@ func shrunk(picture *image.NRGBA) *image.NRGBA {
 // letter writes a line across the middle of a picture, nine tenths of it wide.
 func letter(picture *image.NRGBA, text string) {
 	parsed, err := opentype.Parse(goregular.TTF)
-	if err != nil { // a font in the binary
+	if err != nil { // impossible: the font is in the binary
 		panic(err)
 	}
 	const trial = 64.0

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// LastWords passes a child's stderr on line by line and remembers the end of it, so that
-// "exit status 2" becomes the reason the child itself gave.
+// LastWords passes a child's stderr on line by line and keeps its end: at most 20 lines of at most 400 bytes.
+// So an error can give the child's own reason instead of "exit status 2".
 type LastWords struct {
 	Line func(string) // gets every line; may be nil
 

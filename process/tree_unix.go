@@ -13,7 +13,7 @@ import (
 // on stdin when the agent dies, however it dies.
 type Tree struct {
 	mu    sync.Mutex
-	group int // 0 once closed: the number may belong to somebody else by then
+	group int // 0 once closed: the number may belong to another group by then
 	timer *time.Timer
 }
 
@@ -26,7 +26,7 @@ func Start(command *exec.Cmd) (*Tree, error) {
 	return &Tree{group: command.Process.Pid}, nil
 }
 
-// Kill ends every process of the tree at once. It is safe to call any number of times: a group that is gone is no error.
+// Kill ends every process of the tree at once. It is safe to call any number of times.
 func (t *Tree) Kill() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

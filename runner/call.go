@@ -30,9 +30,9 @@ func (p *Process) Load(ctx context.Context, model string) error {
 // is killed too. Errors are *api.Error.
 //
 // The pictures that the spec names are in dir under their [api.Input.FileName]. What is the same for
-// every runtime is done here and not in the child: inputs are decoded and brought to size, and finished
-// images get what lies outside of a mask back, the safety action, a transparent background, their
-// format and the parameters they were made with.
+// every runtime is done here and not in the child. Inputs are decoded and brought to size. In finished
+// images what lies outside a mask is restored, the safety action is taken, the background is made
+// transparent; then they are encoded in their format, with the parameters they were made with.
 func (p *Process) Generate(ctx context.Context, spec api.ImageSpec, dir string, previewEvery int, watch Watch) (Made, error) {
 	if err := api.Invalid(spec.Faults()); err != nil {
 		return Made{}, err // NaN, for one, does not survive JSON
@@ -64,7 +64,7 @@ func (p *Process) Generate(ctx context.Context, spec api.ImageSpec, dir string, 
 	return p.callTaking(ctx, Request{Generate: &Generate{Spec: spec, Dir: dir, PreviewEvery: previewEvery}}, watch, take)
 }
 
-// harmless reports whether the model can draw nothing that needs a safety check.
+// harmless reports whether nothing that the model can draw needs a safety check.
 func harmless(info api.Runtime, model string) bool {
 	m, ok := info.FindModel(model)
 	return ok && m.ClosedVocabulary
@@ -81,7 +81,7 @@ func (p *Process) callTaking(ctx context.Context, r Request, watch Watch, take f
 	r.Launch, r.Job = p.launch, rand.Text()
 	defer p.listen(r.Job)()
 	if err := p.send(r, p.options.StallTimeout); err != nil {
-		// A pipe that breaks means the child is gone; how it went is the better error.
+		// A broken pipe means that the child has ended; how it ended is the better error.
 		p.Kill(nil)
 		p.drain()
 		return Made{}, p.ended
@@ -100,13 +100,13 @@ func (p *Process) send(r Request, limit time.Duration) error {
 	return p.out.write(r)
 }
 
-// call is one request on its way.
+// call is one request that has been sent and not answered.
 type call struct {
 	process *Process
 	job     string // its reference on the wire
 	watch   Watch
 	take    func(File) error
-	failure error // of ours, while the child is still canceling
+	failure error // our own, while the child is still canceling
 }
 
 // follow waits for the answer. Three clocks can end it early: ctx, the stall timeout and, once

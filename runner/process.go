@@ -123,8 +123,8 @@ func (p *Process) read(stdout *os.File) {
 			p.Kill(api.Errorf(api.CodeRuntimeFailed, "the runtime broke the protocol: %v", err))
 			break
 		}
-		// Lines of an earlier launch or job are dropped here, so that a child that talks while
-		// nobody listens cannot hide its own end behind them.
+		// Lines of an earlier launch or job are dropped here, so that a child that writes while
+		// nobody reads cannot hide its own end behind them.
 		if l := p.wanted.Load(); event.Launch == p.launch && l != nil && event.Job == l.job {
 			select {
 			case p.events <- event:
@@ -208,7 +208,7 @@ func (p *Process) Kill(reason error) {
 	p.tree.Kill()
 }
 
-// because records why we end the process; the first reason stays.
+// because records why we end the process; the first reason is kept.
 func (p *Process) because(reason error) {
 	p.reasonMu.Lock()
 	defer p.reasonMu.Unlock()
@@ -217,7 +217,7 @@ func (p *Process) because(reason error) {
 	}
 }
 
-// drain reads until the process is gone, for callers that want nothing more from it.
+// drain discards events until the process has ended.
 func (p *Process) drain() {
 	for range p.events {
 	}

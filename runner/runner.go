@@ -25,8 +25,8 @@ type Runtime interface {
 
 	// Generate makes images 0..N-1 of the spec in order, with seed Seed+i, and hands each to sink as
 	// soon as it is finished. It returns soon after ctx ends, within one step. It returns an
-	// *api.Error where the cause is known; the runtime stays usable after an error. What becomes of a
-	// picture once its pixels are made is not the runtime's concern: see [Process.Generate].
+	// *api.Error where the cause is known; the runtime stays usable after an error. What is
+	// done with the finished pixels is not the runtime's concern: see [Process.Generate].
 	Generate(ctx context.Context, spec api.ImageSpec, inputs picture.Inputs, sink Sink) (Made, error)
 }
 
@@ -42,7 +42,7 @@ type Sink struct {
 	Image func(Finished) error
 }
 
-// Finished is an image whose pixels are made.
+// Finished is an image as the engine made it.
 type Finished struct {
 	Index   int
 	Seed    int64

@@ -15,8 +15,8 @@ import (
 )
 
 // Serve is the child's main loop: it answers the agent on out until in ends, which means the agent
-// is gone. It then returns nil at once, without waiting for a job in the making; the caller exits,
-// and that ends the job. Nothing but Serve may write to out.
+// is gone. It then returns nil at once, without waiting for a job that is still running; the
+// caller exits, and that ends the job. Nothing but Serve may write to out.
 func Serve(rt Runtime, in io.Reader, out io.Writer, log *slog.Logger) error {
 	s := &server{runtime: rt, out: &lineWriter{w: out}, log: log, launch: os.Getenv(EnvLaunch)}
 	info, err := rt.Describe()
@@ -31,7 +31,7 @@ func Serve(rt Runtime, in io.Reader, out io.Writer, log *slog.Logger) error {
 	for requests.Scan() {
 		r, err := DecodeRequest(requests.Bytes())
 		if err != nil {
-			return err // an agent that cannot frame its lines cannot be served
+			return err // the stream is broken: where the next line begins is unknown
 		}
 		if r.Launch == s.launch {
 			s.handle(r)

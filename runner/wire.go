@@ -36,7 +36,7 @@ type Load struct {
 }
 
 // Generate asks for the images of a spec, written into Dir as plain PNG files; the answer ends with
-// Done or Error. The init image and the mask of the spec are there before, as init.png (8-bit colour)
+// Done or Error. The init image and the mask of the spec are already there, as init.png (8-bit colour)
 // and mask.png (8-bit grey), at exactly the spec's size.
 type Generate struct {
 	Spec api.ImageSpec `json:"spec"`
@@ -79,7 +79,7 @@ type File struct {
 	api.Image
 }
 
-// DecodeRequest reads one line of the agent's.
+// DecodeRequest reads one line from the agent.
 func DecodeRequest(line []byte) (Request, error) {
 	var r Request
 	if err := decodeLine(line, &r); err != nil {
@@ -88,7 +88,7 @@ func DecodeRequest(line []byte) (Request, error) {
 	return r, nil
 }
 
-// DecodeEvent reads one line of the child's.
+// DecodeEvent reads one line from the child.
 func DecodeEvent(line []byte) (Event, error) {
 	var e Event
 	if err := decodeLine(line, &e); err != nil {

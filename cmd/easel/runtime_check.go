@@ -17,7 +17,7 @@ import (
 	"github.com/easelgrid/easel/runner/builtin/shapes"
 )
 
-// selfTest is what a runtime has to draw to be in order, and the seed it draws it with.
+// selfTest is the picture that a working runtime draws, and selfTestSeed the seed it is drawn with.
 var selfTest = shapes.NewScene("blue", shapes.Figure{Color: "red", Shape: "circle"})
 
 const selfTestSeed = 7

@@ -8,7 +8,7 @@ import (
 )
 
 // runtimeHome is where a runtime of this machine keeps what was installed for it: EASEL_HOME, or the place the
-// system has for a user's data. A cache directory would not do: gigabytes that vanish are gigabytes to fetch.
+// system has for a user's data. Not a cache directory, which may be emptied: gigabytes would be fetched again.
 func runtimeHome(name string) (string, error) {
 	home := os.Getenv("EASEL_HOME")
 	if home == "" {

@@ -42,7 +42,7 @@ func runtimeListCommand() *cobra.Command {
 	return c
 }
 
-// listedRuntime is a runtime that may be used, and why not where it cannot.
+// listedRuntime describes a runtime, or why it cannot be used.
 type listedRuntime struct {
 	Name      string       `json:"name"`
 	Installed bool         `json:"installed"`

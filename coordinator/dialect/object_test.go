@@ -29,8 +29,8 @@ func TestBodiesThatAreNoObject(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ReadObject(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader(c.body)), 100)
-			told, ok := errors.AsType[*api.Error](err)
-			if !ok || told.Code != c.code || !strings.Contains(told.Message, c.says) {
+			problem, ok := errors.AsType[*api.Error](err)
+			if !ok || problem.Code != c.code || !strings.Contains(problem.Message, c.says) {
 				t.Errorf("got %v, want %s: %s", err, c.code, c.says)
 			}
 		})
@@ -115,9 +115,9 @@ func TestAllFaultsComeAtOnce(t *testing.T) {
 	o.Prompt("prompt", 10)
 	o.Int("n", 1, 10)
 	o.Object("config").Text("size")
-	told := o.Err().(*api.Error)
+	problem := o.Err().(*api.Error)
 	var fields []string
-	for _, f := range told.Faults {
+	for _, f := range problem.Faults {
 		fields = append(fields, f.Field)
 	}
 	if diff := cmp.Diff([]string{"prompt", "n", "config.size"}, fields); diff != "" {

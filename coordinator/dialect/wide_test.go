@@ -45,7 +45,7 @@ func TestWideReaders(t *testing.T) {
 		"whole number with a point":    {`{"f":"21.0"}`, whole, "21", ""},
 		"least":                        {`{"f":-1}`, whole, "-1", ""},
 		"most":                         {`{"f":"100"}`, whole, "100", ""},
-		"over the most":                {`{"f":"101"}`, whole, "none", `f: got "101", want a whole number from -1 to 100`},
+		"above the most":               {`{"f":"101"}`, whole, "none", `f: got "101", want a whole number from -1 to 100`},
 		"under the least":              {`{"f":-2}`, whole, "none", `f: got -2, want a whole number from -1 to 100`},
 		"fraction":                     {`{"f":1.5}`, whole, "none", `f: got 1.5, want a whole number from -1 to 100`},
 		"word":                         {`{"f":"many"}`, whole, "none", `f: got "many", want a whole number from -1 to 100`},

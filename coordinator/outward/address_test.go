@@ -128,7 +128,7 @@ func TestCheck(t *testing.T) {
 				t.Errorf("%q: got %v, want %q", test.address, err, test.wrong)
 			}
 			if err != nil && strings.Contains(err.Error(), "secret") {
-				t.Errorf("the password is told: %v", err)
+				t.Errorf("the password is given away: %v", err)
 			}
 		})
 	}

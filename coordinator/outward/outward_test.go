@@ -33,7 +33,7 @@ func picture(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-// bomb is a small PNG file that says it has 40,000 x 40,000 pixels.
+// bomb is a small PNG file whose header has 40,000 x 40,000 pixels.
 func bomb(t *testing.T) []byte {
 	file := picture(t)
 	binary.BigEndian.PutUint32(file[16:], 40_000)
@@ -157,12 +157,12 @@ func TestFetch(t *testing.T) {
 				}
 				return
 			}
-			told, ok := errors.AsType[*api.Error](err)
-			if !ok || told.Code != api.CodeInvalidRequest || len(told.Faults) != 1 || !strings.Contains(err.Error(), test.wrong) || got != nil {
+			problem, ok := errors.AsType[*api.Error](err)
+			if !ok || problem.Code != api.CodeInvalidRequest || len(problem.Faults) != 1 || !strings.Contains(err.Error(), test.wrong) || got != nil {
 				t.Fatalf("got %v, want %q", err, test.wrong)
 			}
 			if strings.Contains(err.Error(), "secret") {
-				t.Errorf("a secret is told: %v", err)
+				t.Errorf("a secret is given away: %v", err)
 			}
 			if named := Named(err, "init_image"); !strings.HasPrefix(named.Error(), "init_image: got ") {
 				t.Errorf("named: %v", named)

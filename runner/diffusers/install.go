@@ -49,7 +49,7 @@ func (e Environment) Python() string {
 	return filepath.Join(e.home, e.Directory, "bin", "python")
 }
 
-// Find returns the environment in a home. Only a whole one is ever found: what names it is written last.
+// Find returns the environment in a home. Only a complete one is found, because environment.json is written last.
 func Find(home string) (Environment, error) {
 	e := Environment{home: home}
 	body, err := os.ReadFile(stamp(home))
@@ -84,18 +84,18 @@ type Installation struct {
 	Log      io.Writer      // takes what pip prints; may be nil
 }
 
-// Progress is how far an installation is.
+// Progress is how far an installation has come.
 type Progress struct {
 	Phase   string // "preparing", "downloading", "installing", "checking"
-	Package string // at work
+	Package string // being downloaded
 	Done    int    // packages
 	Total   int    // 0 while unknown
 }
 
 // Install makes a virtual environment with the packages of the lock file. It is made in a directory of its own and
-// named in environment.json when it is whole and has been tried, so an installation that is cut short changes
-// nothing; packages it has downloaded are not downloaded again. An environment of an earlier version goes
-// when the new one is there.
+// named in environment.json when it is complete and has been tried, so an interrupted installation changes
+// nothing; packages it has downloaded are not downloaded again. An environment of an earlier version is
+// removed when the new one is complete.
 func Install(ctx context.Context, o Installation) (Environment, error) {
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}
@@ -129,7 +129,7 @@ func Install(ctx context.Context, o Installation) (Environment, error) {
 	return e, nil
 }
 
-// fill makes the environment, tries it and names it.
+// fill makes the environment, tries it and writes environment.json.
 func (o Installation) fill(ctx context.Context, e *Environment) error {
 	if out, err := exec.CommandContext(ctx, e.Base, "-I", "-m", "venv", filepath.Join(o.Home, e.Directory)).CombinedOutput(); ctx.Err() != nil {
 		return errInterrupted

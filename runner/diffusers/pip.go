@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// pip installs the lock file's packages into the environment: only what has one of the pinned hashes, and nothing
-// that would have to be built.
+// pip installs the lock file's packages into the environment: only files with one of the pinned hashes, and
+// none that would have to be built.
 func (o Installation) pip(ctx context.Context, e Environment) error {
 	lock := filepath.Join(o.Home, e.Directory, "requirements.lock")
 	if err := os.WriteFile(lock, Requirements, 0o600); err != nil {

@@ -112,7 +112,7 @@ func (l *pipListener) explain(err error) error {
 	return fmt.Errorf("pip failed: %s", cmp.Or(reported, lastLine([]byte(all), err)))
 }
 
-// causes are what goes wrong on the way, by what pip prints then; the first that fits counts.
+// causes are the usual failures and what pip prints for them; the first that fits counts.
 var causes = []struct {
 	text  string
 	signs []string

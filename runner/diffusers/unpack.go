@@ -24,8 +24,8 @@ func Worker() fs.FS {
 }
 
 // unpack writes files into PARENT/DIGEST/NAME, where the digest is that of the files, and returns that directory.
-// What is there already is compared, byte by byte: it is about to be run. Nobody sees half of it, because it is
-// renamed into place when it is whole.
+// Files that are already there are compared byte by byte, since they are about to be run. The directory is renamed
+// into place when it is complete, so nobody sees half of it.
 func unpack(parent, name string, files fs.FS) (string, error) {
 	digest, err := model.DigestTree(files)
 	if err != nil {
@@ -53,7 +53,7 @@ func unpack(parent, name string, files fs.FS) (string, error) {
 	if same(target, files) { // another process was faster
 		return target, nil
 	}
-	// Something else is there: damaged, or of another hand.
+	// Something else is there: damaged, or changed by somebody.
 	if err := os.Rename(home, made+"-old"); err != nil {
 		return "", err
 	}

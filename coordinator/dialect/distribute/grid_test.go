@@ -177,7 +177,7 @@ func TestJobThatFails(t *testing.T) {
 	}
 	a := v.Ask(t, results, v.Key, "", `{"id":"`+created.ID+`"}`)
 	if a.Header.Get("X-Easel-Error") == "" {
-		t.Errorf("nothing says why: %v", a.Header)
+		t.Errorf("no header has the reason: %v", a.Header)
 	}
 	if a := v.Ask(t, makes, v.Key, "", `{"model":"Flux.1 [dev]","prompt":"fake:fail=1"}`); a.Status != 500 {
 		t.Errorf("at once: got %d %s", a.Status, a.Body)

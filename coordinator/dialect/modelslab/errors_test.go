@@ -65,10 +65,10 @@ func TestFaultsOfRequests(t *testing.T) {
 			if c.status == 200 {
 				return
 			}
-			told := checkError(t, w)
+			problem := checkError(t, w)
 			for _, part := range c.says {
-				if !strings.Contains(told.Message, part) {
-					t.Errorf("%q is not in %q", part, told.Message)
+				if !strings.Contains(problem.Message, part) {
+					t.Errorf("%q is not in %q", part, problem.Message)
 				}
 			}
 		})
@@ -78,14 +78,14 @@ func TestFaultsOfRequests(t *testing.T) {
 // checkError reads an error in the vendor's form.
 func checkError(t testing.TB, w *httptest.ResponseRecorder) failure {
 	t.Helper()
-	var told failure
-	if err := json.Unmarshal(w.Body.Bytes(), &told); err != nil {
+	var problem failure
+	if err := json.Unmarshal(w.Body.Bytes(), &problem); err != nil {
 		t.Fatalf("%v in %s", err, w.Body)
 	}
-	if told.Status != "error" || told.Message == "" || told.Message != told.Messege {
+	if problem.Status != "error" || problem.Message == "" || problem.Message != problem.Messege {
 		t.Errorf("%s is not the vendor's form", w.Body)
 	}
-	return told
+	return problem
 }
 
 func TestErrorsOfTheService(t *testing.T) {
@@ -109,8 +109,8 @@ func TestErrorsOfTheService(t *testing.T) {
 			s := newDesk()
 			s.refusal = c.err
 			w := ask(t, serving(s), "POST", "/api/v6/images/text2img", `{"key":"secret","prompt":"a"}`)
-			told := checkError(t, w)
-			if w.Code != c.status || told.Message != c.says && !strings.HasPrefix(told.Message, c.says) || told.RetryAfter != c.retryAfter {
+			problem := checkError(t, w)
+			if w.Code != c.status || problem.Message != c.says && !strings.HasPrefix(problem.Message, c.says) || problem.RetryAfter != c.retryAfter {
 				t.Errorf("%d %s", w.Code, w.Body)
 			}
 			if c.retryAfter > 0 && w.Header().Get("Retry-After") == "" {

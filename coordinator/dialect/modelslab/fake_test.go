@@ -28,7 +28,7 @@ var someModel = dialect.Model{
 	ID: "realistic-vision-51", Created: time.Date(2023, 1, 25, 11, 52, 22, 0, time.UTC), Schedulers: api.SchedulerNames,
 }
 
-// desk is a Service in memory. Its jobs end as outcome says when they are waited for.
+// desk is a Service in memory. Its jobs end with the outcome when they are waited for.
 type desk struct {
 	models   []dialect.Model
 	missing  string // a name that no model has

@@ -90,7 +90,7 @@ func merged(body map[string]any, more map[string]any, without string) *form {
 	return &form{o}
 }
 
-// What the table says of each field is what the decoder does.
+// What the table has of each field is what the decoder does.
 func TestTableOfFields(t *testing.T) {
 	for _, request := range []string{textToImage, imageToImage, inpaint} {
 		known := []string{}
@@ -121,7 +121,7 @@ func TestTableOfFields(t *testing.T) {
 						t.Errorf("without effect, but same %v, error %v", same, with.Err())
 					}
 					if f.name == "enhance_prompt" && tips != 1 {
-						t.Error("nobody says that the prompt stays as it is")
+						t.Error("no tip that the prompt stays as it is")
 					}
 				case dialect.Refused:
 					if !refused {
@@ -176,7 +176,7 @@ func TestEveryRequestHasFields(t *testing.T) {
 	for _, f := range New(newDesk()).Fields() {
 		have[f.Request] = true
 		if f.Name == "" || f.Use == "" || f.Use != dialect.Used && f.Note == "" {
-			t.Errorf("%+v says too little", f)
+			t.Errorf("%+v has too little", f)
 		}
 	}
 	for _, e := range endpoints() {

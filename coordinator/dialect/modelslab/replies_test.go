@@ -56,7 +56,7 @@ func TestSuccess(t *testing.T) {
 	}
 }
 
-// A client that is told to wait finds its images by each way to fetch.
+// A client that has to wait finds its images by each way to fetch.
 func TestProcessingThenFetch(t *testing.T) {
 	for _, under := range imagePaths {
 		t.Run(under, func(t *testing.T) {
@@ -169,10 +169,10 @@ func TestWebhooks(t *testing.T) {
 		t.Fatal("it sends no webhooks")
 	}
 	job := s.jobs[hook.ID]
-	said := notify(t, notifier, job, hook)
-	if said["status"] != "success" || said["id"] != float64(id) || said["track_id"] != "12" || said["generationTime"] != 2.92 ||
-		!cmp.Equal(said["output"], []any{"https://grid.example/0"}) || said["meta"].(map[string]any)["prompt"] != "a" {
-		t.Errorf("%v", said)
+	sent := notify(t, notifier, job, hook)
+	if sent["status"] != "success" || sent["id"] != float64(id) || sent["track_id"] != "12" || sent["generationTime"] != 2.92 ||
+		!cmp.Equal(sent["output"], []any{"https://grid.example/0"}) || sent["meta"].(map[string]any)["prompt"] != "a" {
+		t.Errorf("%v", sent)
 	}
 	hook.TrackID = ""
 	job.State, job.Error = api.StateFailed, api.Errorf(api.CodeOutOfMemory, "the device is too small")
@@ -182,7 +182,7 @@ func TestWebhooks(t *testing.T) {
 	}
 	hook.ID = "job1"
 	if _, err := notifier.Notification(job, hook, nil); err == nil {
-		t.Error("a job without a number is told of")
+		t.Error("a job without a number is reported")
 	}
 }
 
@@ -225,7 +225,7 @@ func TestChecksNeedAChecker(t *testing.T) {
 	s := newDesk()
 	s.models[0].SafetyChecker, s.models[0].ClosedVocabulary = false, true
 	w := ask(t, serving(s), "POST", "/api/v1/enterprise/nsfw_image_check", `{"key":"secret","init_image":"https://pictures.example/a.png"}`)
-	if told := checkError(t, w); w.Code != 400 || !strings.Contains(told.Message, "no model has a safety checker") {
+	if problem := checkError(t, w); w.Code != 400 || !strings.Contains(problem.Message, "no model has a safety checker") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

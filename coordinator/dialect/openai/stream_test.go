@@ -22,7 +22,7 @@ import (
 	"github.com/easelgrid/easel/coordinator/dialect"
 )
 
-// scripted is a service whose jobs happen as a test says.
+// scripted is a service whose jobs happen as a test scripts them.
 type scripted struct {
 	dialect.Service
 	images [][]byte
@@ -257,7 +257,7 @@ func TestResponse(t *testing.T) {
 
 const usageText = `{"input_tokens":2,"input_tokens_details":{"image_tokens":0,"text_tokens":2},"output_tokens":4,"output_tokens_details":{"image_tokens":4,"text_tokens":0},"total_tokens":6}`
 
-// A client that says it may come again does not end its job by leaving.
+// A client that may come again does not end its job by leaving.
 func TestWhoLeavesAndMayComeAgain(t *testing.T) {
 	for key, want := range map[string]error{"": context.Canceled, "again": context.DeadlineExceeded} {
 		for _, body := range []string{`{"prompt":"a cat","stream":true}`, `{"prompt":"a cat"}`} {

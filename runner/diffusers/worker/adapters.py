@@ -1,4 +1,4 @@
-"""LoRAs at work: as PEFT adapters beside the weights, which stay as they are, so that none leaves a trace."""
+"""LoRAs in use: as PEFT adapters beside the weights, which do not change, so that none leaves a trace."""
 
 from __future__ import annotations
 

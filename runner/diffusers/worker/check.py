@@ -1,5 +1,5 @@
 """Whether a model here can make a spec. The agent has checked the rest (api.ImageSpec.Faults); the limits that
-would hurt are looked at again."""
+protect the device are checked again."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class Clock:
 
 
 class Work:
-    """One job on its way."""
+    """One job that is running."""
 
     def __init__(self, engine: Engine, job, out: wire.Writer, model: library.Model, spec: dict, directory: pathlib.Path, preview_every: int):
         self._engine, self._job, self._out = engine, job, out

@@ -1,4 +1,4 @@
-"""What there is: models, LoRAs and VAEs, read from configurations alone. Nothing here imports PyTorch."""
+"""What this machine has: models, LoRAs and VAEs, read from configurations alone. Nothing here imports PyTorch."""
 
 from __future__ import annotations
 

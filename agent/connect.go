@@ -48,7 +48,7 @@ func (a *agent) register(ctx context.Context, conn *websocket.Conn) (api.Registe
 	if err != nil {
 		return api.Registered{}, fmt.Errorf("await challenge: %w", err)
 	}
-	if err := writeFrame(conn, api.NodeMessage{Register: a.registration(ctx, challenge.Nonce)}); err != nil {
+	if err := introduce(conn, a.registration(ctx, challenge.Nonce)); err != nil {
 		return api.Registered{}, fmt.Errorf("register: %w", err)
 	}
 	registered, err := awaited(conn, func(m api.CoordinatorMessage) *api.Registered { return m.Registered })
@@ -69,6 +69,31 @@ func (a *agent) registration(ctx context.Context, nonce []byte) *api.Register {
 		r.JoinToken = a.token.text
 	}
 	return r
+}
+
+// introduce sends the registration, with the runtimes behind it in parts where they do not fit into its
+// frame.
+func introduce(conn *websocket.Conn, r *api.Register) error {
+	whole, err := json.Marshal(api.NodeMessage{Register: r})
+	if err != nil {
+		return fmt.Errorf("encode frame: %w", err)
+	}
+	var parts []api.Describe
+	if len(whole) > api.MaxFrame {
+		if parts, err = api.DescribeRuntimes(r.Runtimes); err != nil {
+			return err
+		}
+		r.Runtimes, r.Parts = nil, len(parts)
+	}
+	if err := writeFrame(conn, api.NodeMessage{Register: r}); err != nil {
+		return err
+	}
+	for _, part := range parts {
+		if err := writeFrame(conn, api.NodeMessage{Describe: &part}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // awaited reads frames until the one that is due; a refusal instead is an error.

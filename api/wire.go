@@ -11,7 +11,7 @@ const (
 	NodePath        = "/easel/v1/nodes/connect"
 	NodeSubprotocol = "easel.node.1"
 	// ProtocolVersion grows by one with every addition; docs/protocol.md has the history.
-	ProtocolVersion = 2
+	ProtocolVersion = 3
 	// MaxFrame is the most bytes one frame may hold, either way.
 	MaxFrame = 64 << 10
 	// MaxPreview is the most bytes of a preview picture, so that its frame fits with base64.
@@ -22,6 +22,7 @@ const (
 // node, which is ignored.
 type NodeMessage struct {
 	Register  *Register   `json:"register,omitempty"`
+	Describe  *Describe   `json:"describe,omitempty"`
 	Heartbeat *Heartbeat  `json:"heartbeat,omitempty"`
 	Accept    *Accept     `json:"accept,omitempty"`
 	Reject    *Reject     `json:"reject,omitempty"`
@@ -60,6 +61,7 @@ type Register struct {
 	Host      Host      `json:"host"`
 	Devices   []Device  `json:"devices"`
 	Runtimes  []Runtime `json:"runtimes"`
+	Parts     int       `json:"parts,omitempty"` // Describe messages that follow with the runtimes, which have no room here
 	Slots     int       `json:"slots"`
 	Draining  bool      `json:"draining"`
 	Held      []Attempt `json:"held"` // every attempt it runs or whose result it keeps

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,7 +38,13 @@ type Node struct {
 // NewNode makes a node with a new key; join connects it.
 func (w *World) NewNode() *Node {
 	public, private, _ := ed25519.GenerateKey(nil)
-	return &Node{t: w.t, w: w, Key: private, ID: fleet.NodeID(public), Runtimes: []api.Runtime{Runtime}, Slots: 1}
+	return &Node{t: w.t, w: w, Key: private, ID: fleet.NodeID(public), Runtimes: []api.Runtime{copied(Runtime)}, Slots: 1}
+}
+
+// copied is a runtime whose models a test may change.
+func copied(r api.Runtime) api.Runtime {
+	r.Models = slices.Clone(r.Models)
+	return r
 }
 
 // Node makes a node and joins it with a new token.
@@ -74,12 +81,17 @@ func (n *Node) Dial() []byte {
 // Join connects and registers. A refusal is its error.
 func (n *Node) Join(token string) error {
 	n.t.Helper()
-	nonce := n.Dial()
-	n.Send(api.NodeMessage{Register: &api.Register{
-		Protocol: api.ProtocolVersion, Version: "test", PublicKey: n.Key.Public().(ed25519.PublicKey),
-		Signature: ed25519.Sign(n.Key, api.ChallengeBytes(nonce)), JoinToken: token,
-		Runtimes: n.Runtimes, Slots: n.Slots, Held: n.Held, Draining: n.Draining,
-	}})
+	parts, err := api.DescribeRuntimes(n.Runtimes)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	if len(parts) == 1 {
+		parts = nil // they fit into the registration
+	}
+	n.Introduce(n.Dial(), token, len(parts))
+	for _, part := range parts {
+		n.Send(api.NodeMessage{Describe: &part})
+	}
 	m := n.Next()
 	if m.Refused != nil {
 		return m.Refused
@@ -89,6 +101,20 @@ func (n *Node) Join(token string) error {
 	}
 	n.Welcome = *m.Registered
 	return nil
+}
+
+// Introduce sends a registration, without runtimes where they are to follow in parts.
+func (n *Node) Introduce(nonce []byte, token string, parts int) {
+	n.t.Helper()
+	r := &api.Register{
+		Protocol: api.ProtocolVersion, Version: "test", PublicKey: n.Key.Public().(ed25519.PublicKey),
+		Signature: ed25519.Sign(n.Key, api.ChallengeBytes(nonce)), JoinToken: token,
+		Runtimes: n.Runtimes, Slots: n.Slots, Held: n.Held, Draining: n.Draining, Parts: parts,
+	}
+	if parts > 0 {
+		r.Runtimes = nil
+	}
+	n.Send(api.NodeMessage{Register: r})
 }
 
 // Send sends a message.

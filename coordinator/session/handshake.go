@@ -47,10 +47,40 @@ func (h handshake) run(ctx context.Context, conn *websocket.Conn) (api.Register,
 	if err := checkRegister(reg, nonce); err != nil {
 		return api.Register{}, err
 	}
+	if reg.Parts > 0 {
+		if reg.Runtimes, err = readParts(conn, reg.Parts); err != nil {
+			return api.Register{}, err
+		}
+	}
 	if err := h.admit(ctx, fleet.NodeID(reg.PublicKey), reg); err != nil {
 		return api.Register{}, err
 	}
 	return reg, conn.SetReadDeadline(time.Time{})
+}
+
+// readParts reads the runtimes that had no room in the registration.
+func readParts(conn *websocket.Conn, parts int) ([]api.Runtime, error) {
+	if parts > api.MaxDescribeParts {
+		return nil, api.Errorf(api.CodeInvalidRequest, "parts: got %d, want at most %d", parts, api.MaxDescribeParts)
+	}
+	var d api.Description
+	for range parts {
+		m, err := readMessage(conn)
+		if err != nil {
+			return nil, err
+		}
+		if m.Describe == nil {
+			return nil, api.Errorf(api.CodeInvalidRequest, "describe: got another message before all %d parts", parts)
+		}
+		if err := d.Add(*m.Describe); err != nil {
+			return nil, api.Errorf(api.CodeInvalidRequest, "describe: %v", err)
+		}
+	}
+	runtimes, err := d.Runtimes()
+	if err != nil {
+		return nil, api.Errorf(api.CodeInvalidRequest, "describe: %v", err)
+	}
+	return runtimes, nil
 }
 
 // checkRegister checks that the registration is whole and that its sender has the key.
@@ -89,7 +119,7 @@ func (h handshake) admit(ctx context.Context, id string, reg api.Register) error
 			r.JoinedAt = now
 		}
 		r.PublicKey, r.LastSeen, r.Register = reg.PublicKey, now, reg
-		r.Register.JoinToken, r.Register.Signature, r.Register.Held = "", nil, nil
+		r.Register.JoinToken, r.Register.Signature, r.Register.Held, r.Register.Parts = "", nil, nil, 0
 	})
 }
 

@@ -22,6 +22,9 @@ type Store struct {
 	js       jetstream.JetStream
 }
 
+// maxValue is the most bytes of a value: a node with all its models and LoRAs is the largest.
+const maxValue = 4 << 20
+
 // Embedded starts JetStream in dir/jetstream. Every write is synced before it is answered. The directory
 // has to be locked by the caller: JetStream does not notice a second server on it.
 func Embedded(ctx context.Context, dir string, log *slog.Logger) (*Store, error) {
@@ -61,6 +64,7 @@ func startServer(dir string, log *slog.Logger) (*server.Server, error) {
 		JetStream:  true,
 		StoreDir:   dir,
 		SyncAlways: true,
+		MaxPayload: maxValue,
 
 		DisableJetStreamBanner: true,
 	}

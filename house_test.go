@@ -121,6 +121,12 @@ func TestWrongImportsAreSeen(t *testing.T) {
 		{"coordinator/dialect/openai", module + "/coordinator/dialect/yescale", true},
 		{"runner/builtin/nn", module + "/runner/builtin/matrix", false},
 		{"runner/builtin/nn", module + "/runner/fake", true},
+		{"picture", module + "/picture/webp", false},
+		{"picture", module + "/runner", true},
+		{"process", module + "/api", true},
+		{"model", module + "/runner/builtin", true},
+		{"runner", module + "/process", false},
+		{"runner/diffusers", module + "/picture", true},
 		{"agent", module + "/runner/builtin", true},
 		{"cmd/easel", module + "/coordinator", false},
 	} {

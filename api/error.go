@@ -6,28 +6,28 @@ import (
 	"strings"
 )
 
-// A Code says what went wrong in a form programs can act on. Retry is decided by the code and never
+// A Code is what went wrong in a form programs can act on. Retry is decided by the code and never
 // by the text. Codes cross every wire: add new ones, never rename or reuse one.
 type Code string
 
-// The codes. The comment after each says who is at fault and what follows.
+// The codes. The comment after each names who is at fault and what follows.
 const (
 	CodeInvalidRequest   Code = "invalid_request"   // requester: the faults name field, value and limit
 	CodeUnauthorized     Code = "unauthorized"      // requester: no key, or a wrong one
 	CodeForbidden        Code = "forbidden"         // requester: the key may not do this
 	CodeNotFound         Code = "not_found"         // requester: no such job, image, node or path
 	CodeConflict         Code = "conflict"          // requester: the state does not allow it
-	CodeTooLarge         Code = "too_large"         // requester: the body is over its limit
+	CodeTooLarge         Code = "too_large"         // requester: the body exceeds its limit
 	CodeModelNotFound    Code = "model_not_found"   // requester: no node has this model
 	CodeLoRANotFound     Code = "lora_not_found"    // requester: no node has this LoRA
 	CodeLoRAIncompatible Code = "lora_incompatible" // requester: the LoRA does not fit the model
 	CodeUnsupported      Code = "unsupported"       // requester: this runtime cannot do it
 	CodeRateLimited      Code = "rate_limited"      // requester: too many requests; another in RetryAfter seconds helps
-	CodeQuotaExceeded    Code = "quota_exceeded"    // requester: what its key may use is used up
+	CodeQuotaExceeded    Code = "quota_exceeded"    // requester: what its key may use is exceeded
 	CodeCanceled         Code = "canceled"          // requester asked for it
 	CodeOutOfMemory      Code = "out_of_memory"     // node: model and size do not fit this device
 	CodeRuntimeCrashed   Code = "runtime_crashed"   // node: the runtime process ended by itself
-	CodeRuntimeHung      Code = "runtime_hung"      // node: the runtime process said nothing for too long
+	CodeRuntimeHung      Code = "runtime_hung"      // node: the runtime process reported nothing for too long
 	CodeRuntimeFailed    Code = "runtime_failed"    // node: the runtime reported a failure of its own
 	CodeModelBroken      Code = "model_broken"      // node: a model or LoRA file is damaged
 	CodeUploadFailed     Code = "upload_failed"     // node: a finished image could not be delivered

@@ -117,7 +117,7 @@ const (
 	SafetyBlack    SafetyAction = "black"
 	SafetyBlur     SafetyAction = "blur"
 	SafetyPixelate SafetyAction = "pixelate"
-	SafetyText     SafetyAction = "text" // a grey picture that says so
+	SafetyText     SafetyAction = "text" // a grey picture with a note
 )
 
 // An Input is a picture that a client sent with its request, known by its digest.
@@ -198,7 +198,7 @@ type Image struct {
 	SHA256 string `json:"sha256"` // lower-case hex of the file
 	Bytes  int64  `json:"bytes"`
 	Type   string `json:"type"` // media type, such as "image/png"
-	// Flagged says that the safety checker objected and the safety action was taken.
+	// Flagged means that the safety checker objected and the safety action was taken.
 	Flagged bool `json:"flagged,omitempty"`
 }
 
@@ -223,7 +223,7 @@ type Progress struct {
 	Steps int   `json:"steps"`
 }
 
-// Timings say where the time of an attempt went, in seconds.
+// Timings are where the time of an attempt went, in seconds.
 type Timings struct {
 	Load   float64 `json:"load"`
 	Encode float64 `json:"encode"`
@@ -232,7 +232,7 @@ type Timings struct {
 	Total  float64 `json:"total"`
 }
 
-// Safety says what became of the request's safety check.
+// Safety is what became of the request's safety check.
 type Safety string
 
 // What becomes of a safety check.
@@ -244,7 +244,7 @@ const (
 	SafetyClosedVocabulary Safety = "closed_vocabulary"
 )
 
-// A Receipt says how an attempt's images were really made, signed by the node's key.
+// A Receipt states how an attempt's images were really made, signed by the node's key.
 type Receipt struct {
 	Attempt
 	NodeID         string            `json:"node_id"`

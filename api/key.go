@@ -13,7 +13,7 @@ type Key struct {
 	Limits         KeyLimits `json:"limits"`
 	CreatedAt      time.Time `json:"created_at"`
 	ExpiresAt      time.Time `json:"expires_at,omitzero"`
-	// Secret is the key itself. It is in the answer to its making and nowhere else.
+	// Secret is the key itself. It is in the reply that makes the key and nowhere else.
 	Secret string `json:"key,omitempty"`
 }
 
@@ -25,7 +25,7 @@ type KeyLimits struct {
 	MegapixelStepsPerDay float64 `json:"megapixel_steps_per_day"` // steps * width * height / 2^20, summed over images
 }
 
-// DefaultKeyLimits are those of a client's key unless its making says otherwise.
+// DefaultKeyLimits are those of a client's key unless it is made with others.
 var DefaultKeyLimits = KeyLimits{RequestsPerMinute: 600, OpenJobs: 100}
 
 // A KeyRequest is the body of POST /easel/v1/keys. Without limits a client's key has DefaultKeyLimits

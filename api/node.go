@@ -51,7 +51,7 @@ type Model struct {
 	PlainBackground   bool                         `json:"plain_background,omitempty"`  // of one colour, so that it can be made transparent
 }
 
-// SchedulerDefaults are what a request that names the scheduler gets where it says nothing itself.
+// SchedulerDefaults are what a request that names the scheduler gets where it leaves them out.
 type SchedulerDefaults struct {
 	Steps         int     `json:"steps,omitempty"`
 	GuidanceScale float64 `json:"guidance_scale,omitempty"`
@@ -64,7 +64,7 @@ type Adapter struct {
 	Digest string `json:"digest"` // sha256 hex of the file
 }
 
-// A Runtime is what an engine on a node is and can do, as it said itself.
+// A Runtime is what an engine on a node is and can do, as it reports itself.
 type Runtime struct {
 	Name       string   `json:"name"`
 	Version    string   `json:"version"`

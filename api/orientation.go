@@ -7,7 +7,7 @@ import (
 
 // Orientation reads how a JPEG file is to be turned before it is looked at, as cameras and phones note it
 // (Exif 3.0, tag 274): 1 is as it is, 2 to 4 mirror or turn upside down, 5 to 8 also swap the sides. Anything
-// that does not say is 1.
+// without one is 1.
 func Orientation(file []byte) int {
 	if !bytes.HasPrefix(file, []byte{0xff, 0xd8}) {
 		return 1

@@ -26,7 +26,7 @@ func (r *Receipt) Sign(key ed25519.PrivateKey) error {
 	return nil
 }
 
-// Verify reports whether the signature is key's over this receipt.
+// Verify reports whether the signature is the key's, of this receipt.
 func (r Receipt) Verify(key ed25519.PublicKey) bool {
 	message, err := r.signedBytes()
 	return err == nil && len(key) == ed25519.PublicKeySize && ed25519.Verify(key, message, r.Signature)

@@ -225,7 +225,7 @@ func (s ImageSpec) optionFaults() []Fault {
 	return faults
 }
 
-// unprintable reports whether a prompt may not have this rune. Control characters say nothing to a
+// unprintable reports whether a prompt may not have this rune. Control characters mean nothing to a
 // model, and JSON makes six bytes of each: two prompts of them would not fit into a frame.
 func unprintable(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' }
 
@@ -284,7 +284,7 @@ func (r Runtime) FindModel(name string) (Model, bool) {
 	return r.Models[i], true
 }
 
-// Check says why this runtime cannot make the spec; nil when it can. The first missing thing is
+// Check returns why this runtime cannot make the spec; nil when it can. The first missing thing is
 // named with what there is instead.
 func (r Runtime) Check(s ImageSpec) error {
 	model, ok := r.FindModel(s.Model)

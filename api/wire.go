@@ -56,7 +56,7 @@ type Register struct {
 	Protocol  int       `json:"protocol"`
 	Version   string    `json:"version"`              // of the agent
 	PublicKey []byte    `json:"public_key"`           // Ed25519
-	Signature []byte    `json:"signature"`            // over ChallengeBytes(nonce)
+	Signature []byte    `json:"signature"`            // of ChallengeBytes(nonce)
 	JoinToken string    `json:"join_token,omitempty"` // needed the first time only
 	Host      Host      `json:"host"`
 	Devices   []Device  `json:"devices"`
@@ -78,7 +78,7 @@ type Registered struct {
 	Drop             []Attempt `json:"drop,omitempty"` // stop and delete: no longer wanted
 }
 
-// Heartbeat renews the leases of the attempts it names and says how the devices feel.
+// Heartbeat renews the leases of the attempts it names and reports the state of the devices.
 type Heartbeat struct {
 	Sequence uint64    `json:"sequence"` // echoed in the Beat
 	Held     []Attempt `json:"held"`
@@ -86,7 +86,7 @@ type Heartbeat struct {
 	Draining bool      `json:"draining"`
 }
 
-// Beat answers a Heartbeat. A node that hears none for a lease's length stops its attempts, because
+// Beat answers a Heartbeat. A node that gets none for a lease's length stops its attempts, because
 // by then they are being made elsewhere.
 type Beat struct {
 	Sequence uint64    `json:"sequence"`
@@ -107,10 +107,10 @@ type Assign struct {
 	Ticket string `json:"ticket"`
 }
 
-// Accept says the attempt has a slot.
+// Accept means that the attempt has a slot.
 type Accept struct{ Attempt }
 
-// Reject says the attempt has no place here now.
+// Reject means that the attempt has no place here now.
 type Reject struct {
 	Attempt
 	Error Error `json:"error"`
@@ -130,20 +130,20 @@ type Previewed struct {
 	JPEG  []byte `json:"jpeg"` // at most MaxPreview bytes
 }
 
-// Done says all images are uploaded. It is repeated on every reconnect until Settled comes.
+// Done reports that all images are uploaded. It is repeated on every reconnect until Settled comes.
 type Done struct {
 	Attempt
 	Images  []Image `json:"images"`
 	Receipt Receipt `json:"receipt"`
 }
 
-// Failed says the attempt is over without a result. It too is repeated until Settled comes.
+// Failed reports that the attempt ended without a result. It too is repeated until Settled comes.
 type Failed struct {
 	Attempt
 	Error Error `json:"error"`
 }
 
-// Leaving says the node ends its session on purpose and why: "stopping", "sleeping", "updating".
+// Leaving reports that the node ends its session on purpose, and why: "stopping", "sleeping", "updating".
 type Leaving struct {
 	Reason string `json:"reason"`
 }
@@ -151,16 +151,16 @@ type Leaving struct {
 // Cancel ends an attempt: stop it and forget it; the coordinator has settled the job already.
 type Cancel struct{ Attempt }
 
-// Settled says the coordinator has recorded the end of the attempt: the node deletes what it kept.
+// Settled reports that the coordinator has recorded the end of the attempt: the node deletes what it kept.
 type Settled struct{ Attempt }
 
-// Drain tells the node to finish what it holds and take nothing new, or to resume.
+// Drain orders the node to finish what it holds and take nothing new, or to resume.
 type Drain struct {
 	On bool `json:"on"`
 }
 
 // DecodeFrame reads one JSON frame into a NodeMessage or CoordinatorMessage. Unknown fields are
-// ignored; a frame over MaxFrame, malformed JSON or trailing data is an error.
+// ignored; a frame beyond MaxFrame, malformed JSON or trailing data is an error.
 func DecodeFrame(frame []byte, message any) error {
 	if len(frame) > MaxFrame {
 		return fmt.Errorf("frame of %d bytes, limit %d", len(frame), MaxFrame)

@@ -22,7 +22,7 @@ type Quotas struct {
 	locks [64]sync.Mutex // by hash of the owner
 }
 
-// NewQuotas are those of the keys, over what the ledger and the open jobs show.
+// NewQuotas are those of the keys, measured by the ledger and the open jobs.
 func NewQuotas(keys *Keys, ledger *Ledger, jobs *job.Jobs) *Quotas {
 	return &Quotas{keys: keys, ledger: ledger, jobs: jobs, seed: maphash.MakeSeed()}
 }

@@ -23,7 +23,7 @@ import (
 // s3Attempts is how often a request is sent before its failure counts.
 const s3Attempts = 3
 
-// An s3Address says which bucket, as "s3://bucket?region=...&endpoint=https://...&prefix=easel/" does.
+// An s3Address is which bucket to open, as in "s3://bucket?region=...&endpoint=https://...&prefix=easel/" names.
 type s3Address struct {
 	bucket    string
 	prefix    string
@@ -105,7 +105,7 @@ func s3Encryption(kind, key string) (encrypt.ServerSide, error) {
 	return nil, fmt.Errorf("parameter ssetype: got %s, want AES256, or aws:kms with or without kmskeyid", api.Quote(kind))
 }
 
-// lookup says where the bucket's name goes. An address of numbers has no names below it.
+// lookup is where the bucket's name goes. An address of numbers has no names below it.
 func (a s3Address) lookup() minio.BucketLookupType {
 	switch {
 	case a.pathStyle:

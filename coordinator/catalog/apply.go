@@ -11,7 +11,7 @@ import (
 )
 
 // Apply turns a request for the model into one for the nodes' model: it fills in the defaults, gives
-// LoRAs the nodes' names and finds the size to make. It lists what is over the catalog's limits; all
+// LoRAs the nodes' names and finds the size to make. It lists what exceeds the catalog's limits; all
 // else that is wrong with the request stays so for others to find. SizeStep is what the sides of a
 // picture that a node makes are multiples of.
 func (m *Model) Apply(r api.JobRequest, served api.Model, sizeStep int) (api.JobRequest, []api.Fault) {
@@ -39,7 +39,7 @@ func (m *Model) Apply(r api.JobRequest, served api.Model, sizeStep int) (api.Job
 	return m.sized(r, asked, served, max(sizeStep, 1)), faults
 }
 
-// filled puts the defaults where the request says nothing. A scheduler that the nodes have defaults of
+// filled puts the defaults where the request leaves them out. A scheduler that the nodes have defaults of
 // their own for keeps those.
 func (m *Model) filled(r api.JobRequest, served api.Model) api.JobRequest {
 	d := m.Defaults

@@ -1,4 +1,4 @@
-// Package catalog reads the file that says which models clients see, under which names, with which
+// Package catalog reads the file of the models that clients see, under which names, with which
 // defaults and limits.
 package catalog
 
@@ -13,7 +13,7 @@ import (
 // defaultOwner is shown for a model whose owner is not named.
 const defaultOwner = "easel"
 
-// A Catalog is what a file says. It does not change.
+// A Catalog is the content of a file. It does not change.
 type Catalog struct {
 	// Default is the model of a request that names none.
 	Default *Model
@@ -36,7 +36,7 @@ type Model struct {
 	Defaults    Defaults
 	Limits      Limits
 	LoRAs       map[string]string // the nodes' names for those that clients know
-	Native      Size              // at which the model is at its best; 0 is the nodes' word for it
+	Native      Size              // at which the model is at its best; 0 leaves it to the nodes
 	Upscale     bool              // sizes it is not good at are made of pictures of the native size
 }
 
@@ -123,16 +123,16 @@ func (c *Catalog) Names(dialect string) string {
 	return strings.Join(names, ", ")
 }
 
-// Limited lists what is over the limits of a request that has its defaults filled in.
+// limited lists what exceeds the limits, of a request that has its defaults filled in.
 func (m *Model) limited(r api.JobRequest) []api.Fault {
 	var faults []api.Fault
-	over := func(field string, n *int, limit int) {
+	exceeds := func(field string, n *int, limit int) {
 		if n != nil && limit > 0 && *n > limit {
 			faults = append(faults, fault(field, *n, limit))
 		}
 	}
-	over("steps", r.Steps, m.Limits.Steps)
-	over("n", r.N, m.Limits.N)
+	exceeds("steps", r.Steps, m.Limits.Steps)
+	exceeds("n", r.N, m.Limits.N)
 	return faults
 }
 

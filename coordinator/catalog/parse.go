@@ -138,7 +138,7 @@ var kinds = map[string]string{
 	"[]string": "a text or a list of texts", "[]catalog.modelShape": "a list of models",
 }
 
-// syntaxFaults says the decoder's errors without its words for our types.
+// syntaxFaults are the decoder's errors without the names of our types.
 func syntaxFaults(err error) Faults {
 	lines := []string{err.Error()}
 	if wrong, ok := errors.AsType[*yaml.TypeError](err); ok {

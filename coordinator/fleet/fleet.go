@@ -43,7 +43,7 @@ type node struct {
 	record    Record
 	revision  uint64   // 0 until it is recorded
 	mailbox   *Mailbox // nil while it is not connected
-	heard     time.Time
+	lastSeen  time.Time
 	pardoned  bool // it was silent already when we suspected ourselves
 	draining  bool // as the node reports
 	devices   []api.Device
@@ -65,7 +65,7 @@ func Open(ctx context.Context, s *store.Store) (*Fleet, error) {
 	}
 	f := New(records)
 	for _, e := range entries {
-		f.known[e.Key] = &node{record: e.Value, revision: e.Revision, heard: time.Now(), devices: e.Value.Register.Devices}
+		f.known[e.Key] = &node{record: e.Value, revision: e.Revision, lastSeen: time.Now(), devices: e.Value.Register.Devices}
 	}
 	return f, nil
 }
@@ -115,7 +115,7 @@ func (f *Fleet) Save(ctx context.Context, id string, edit func(*Record)) error {
 // node is what is known of a node, which begins with nothing. The caller holds mu.
 func (f *Fleet) node(id string) *node {
 	if f.known[id] == nil {
-		f.known[id] = &node{heard: time.Now()}
+		f.known[id] = &node{lastSeen: time.Now()}
 	}
 	return f.known[id]
 }
@@ -223,7 +223,7 @@ func (n *node) view(id string, busy []api.Attempt) api.Node {
 		view.Busy = []api.Attempt{}
 	}
 	if n.mailbox != nil {
-		view.LastSeen, view.DisconnectReason = n.heard.UTC(), ""
+		view.LastSeen, view.DisconnectReason = n.lastSeen.UTC(), ""
 	}
 	return view
 }

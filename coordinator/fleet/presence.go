@@ -31,7 +31,7 @@ func (f *Fleet) Attach(m *Mailbox, reg api.Register) {
 	f.mu.Lock()
 	have := f.node(m.Node)
 	old := have.mailbox
-	have.mailbox, have.heard, have.pardoned = m, time.Now(), false
+	have.mailbox, have.lastSeen, have.pardoned = m, time.Now(), false
 	have.draining, have.devices = reg.Draining, reg.Devices
 	f.mu.Unlock()
 	if old != nil {
@@ -48,7 +48,7 @@ func (f *Fleet) Detach(ctx context.Context, m *Mailbox, reason string) error {
 	if current {
 		have.mailbox = nil
 	}
-	seen := have.heard.UTC()
+	seen := have.lastSeen.UTC()
 	f.mu.Unlock()
 	if !current {
 		return nil
@@ -57,13 +57,13 @@ func (f *Fleet) Detach(ctx context.Context, m *Mailbox, reason string) error {
 	return f.Save(ctx, m.Node, func(r *Record) { r.Disconnect, r.LastSeen = reason, seen })
 }
 
-// Heartbeat notes that a node was heard and how it is.
+// Heartbeat notes that a node reported, and its state.
 func (f *Fleet) Heartbeat(m *Mailbox, h api.Heartbeat) {
 	f.mu.Lock()
 	have := f.known[m.Node]
 	resumed := have.mailbox == m && have.draining && !h.Draining
 	if have.mailbox == m {
-		have.heard, have.pardoned, have.draining = time.Now(), false, h.Draining
+		have.lastSeen, have.pardoned, have.draining = time.Now(), false, h.Draining
 		if len(h.Devices) > 0 {
 			have.devices = h.Devices
 		}
@@ -112,7 +112,7 @@ func (f *Fleet) EndAll(reason string) {
 	}
 }
 
-// Silent returns the nodes not heard for that long among those that should be heard, which are the
+// Silent returns the nodes that did not report for that long among those that should, which are the
 // connected ones and the holders of leases, and how many should be.
 func (f *Fleet) Silent(length time.Duration, holders map[string]bool) (silent []string, all int) {
 	f.mu.Lock()
@@ -122,7 +122,7 @@ func (f *Fleet) Silent(length time.Duration, holders map[string]bool) (silent []
 			continue
 		}
 		all++
-		if time.Since(have.heard) >= length {
+		if time.Since(have.lastSeen) >= length {
 			silent = append(silent, id)
 		}
 	}
@@ -140,7 +140,7 @@ func (f *Fleet) Pardon(silent []string) bool {
 		return false
 	}
 	for _, id := range silent {
-		f.known[id].pardoned, f.known[id].heard = true, time.Now()
+		f.known[id].pardoned, f.known[id].lastSeen = true, time.Now()
 	}
 	return true
 }

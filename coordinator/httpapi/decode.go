@@ -23,7 +23,7 @@ const (
 // than a wish, and would otherwise be ignored silently.
 func decodeRequest(w http.ResponseWriter, r *http.Request, limit int64, into any) error {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	if _, over := errors.AsType[*http.MaxBytesError](err); over {
+	if _, exceeded := errors.AsType[*http.MaxBytesError](err); exceeded {
 		return api.Errorf(api.CodeTooLarge, "body: got more than %d bytes, want at most %d", limit, limit)
 	}
 	if err != nil {
@@ -86,7 +86,7 @@ func invalid(field, value, limit string) error {
 	return api.Invalid([]api.Fault{{Field: field, Value: value, Limit: limit}})
 }
 
-// wanted describes a Go type in the words of JSON.
+// wanted describes a Go type as JSON names it.
 func wanted(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Int, reflect.Int64:

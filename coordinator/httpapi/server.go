@@ -94,7 +94,7 @@ func (s *server) routes() *http.ServeMux {
 	return mux
 }
 
-// limited gives every request its times, hands over those for a dialect, and answers what no route
+// limited gives every request its times, passes on those for a dialect, and answers what no route
 // takes in our own form. Routes that move images or stream set their own times.
 func limited(mux *http.ServeMux, others *Dialects) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -22,7 +22,7 @@ import (
 // maxImage is the most bytes one image file may have.
 const maxImage = 64 << 20
 
-// imageTypes are the files that are stored, by what their first bytes say they are.
+// imageTypes are the files that are stored, by their first bytes.
 var imageTypes = []string{"image/png", "image/jpeg", "image/webp"}
 
 // storeImage takes one image of the current attempt. The ticket is checked before a byte is read,

@@ -8,7 +8,7 @@ import (
 	"github.com/easelgrid/easel/coordinator/account"
 )
 
-// usageDays is how far back usage is shown unless a request says.
+// usageDays is how far back usage is shown unless a request asks for other days.
 const usageDays = 30
 
 // showUsage lists what keys used: a client's own, every key's for an admin.

@@ -18,13 +18,13 @@ const (
 	maxIdempotencyKey = 255            // characters
 )
 
-// An IdempotencyKey is that of a request, made unique over API keys, and what was asked with it.
+// An IdempotencyKey is that of a request, made unique among API keys, and what was asked with it.
 type IdempotencyKey struct {
 	name   string
 	digest string
 }
 
-// NewIdempotencyKey checks an Idempotency-Key of an owner in a scope, such as a dialect. The digest is over
+// NewIdempotencyKey checks an Idempotency-Key of an owner in a scope, such as a dialect. The digest is that of
 // the decoded request, so that white space in the body does not matter, and before defaults, so that a drawn
 // seed does not either.
 func NewIdempotencyKey(owner, scope, key string, request any) (*IdempotencyKey, error) {

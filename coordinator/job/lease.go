@@ -78,7 +78,7 @@ func (l *Leases) Extend() {
 	}
 }
 
-// Expired returns the Leases that are over and leaves them: they go with the record's change.
+// Expired returns the leases that have expired and leaves them: they go with the record's change.
 func (l *Leases) Expired() []Lease {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -123,7 +123,7 @@ func (r *Record) Succeed(a api.Attempt, node string, receipt api.Receipt) error 
 }
 
 // Lose ends an attempt without a result: the job goes back to its old place in the queue, or fails
-// when the error's code says that no other attempt helps, when it has had its attempts, or when the
+// when no other attempt helps with the error's code, when it has had its attempts, or when the
 // caller knows that this loss is final.
 func (r *Record) Lose(a api.Attempt, node string, cause api.Error, final bool, now time.Time) error {
 	if !r.Live(a, node) {
@@ -201,7 +201,7 @@ func (r *Record) Cancel() error {
 	return nil
 }
 
-// quarantine is the error of a job that brought down two nodes' runtimes: with both nodes' words, so
+// quarantine is the error of a job that brought down two nodes' runtimes: with both nodes' reports, so
 // that whoever looks into it has them.
 func (r *Record) quarantine() api.Error {
 	text := fmt.Sprintf("this job brought down the runtimes of nodes %s and %s and is not tried again", r.Killed[0], r.Killed[1])
@@ -213,12 +213,12 @@ func (r *Record) quarantine() api.Error {
 	return api.Error{Code: api.CodeQuarantined, Message: text}
 }
 
-// bringsDown reports whether the code says that the job ended a runtime process.
+// bringsDown reports whether the code means that the job ended a runtime process.
 func bringsDown(c api.Code) bool { return c == api.CodeRuntimeCrashed || c == api.CodeRuntimeHung }
 
-// blameless reports whether a loss with this code says nothing about the job.
+// blameless reports whether a loss with this code is nothing against the job.
 func blameless(c api.Code) bool { return c == api.CodeRejected || c == api.CodeNodeStopped }
 
 // again reports whether a job that lost an attempt with this code may have another. A node that
-// says canceled though nobody canceled gave up by itself, as it does when it hears nothing for long.
+// reports canceled though nobody canceled gave up by itself, as it does when it hears nothing for long.
 func again(c api.Code) bool { return c.Retryable() || c == api.CodeCanceled }

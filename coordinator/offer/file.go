@@ -54,7 +54,7 @@ func (f *File) Catalog() (*catalog.Catalog, time.Time) {
 	return now.catalog, now.changed
 }
 
-// read takes over the file's content if it is right.
+// read takes the file's content if it is right.
 func (f *File) read() error {
 	file, err := os.Open(f.path)
 	if err != nil {
@@ -95,7 +95,7 @@ func (f *File) Run(ctx context.Context, again <-chan struct{}) {
 			}
 		}
 		if err := f.read(); err != nil {
-			f.log.Warn("the catalog is not taken over, the old one stays", "file", f.path, "faults", strings.ReplaceAll(err.Error(), "\n", "; "))
+			f.log.Warn("the catalog has faults, the old one stays", "file", f.path, "faults", strings.ReplaceAll(err.Error(), "\n", "; "))
 			continue
 		}
 		c, _ := f.Catalog()

@@ -1,4 +1,4 @@
-// Package offer owns what clients may ask for: the catalog's file over what nodes serve. Without a file the
+// Package offer owns what clients may ask for: the catalog's file, applied to what nodes serve. Without a file the
 // catalog is the identity: every model that is served, by its own name.
 package offer
 

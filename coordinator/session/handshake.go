@@ -91,7 +91,7 @@ func checkRegister(reg api.Register, nonce []byte) error {
 	case len(reg.PublicKey) != ed25519.PublicKeySize:
 		return api.Errorf(api.CodeInvalidRequest, "public_key: got %d bytes, want %d", len(reg.PublicKey), ed25519.PublicKeySize)
 	case !ed25519.Verify(reg.PublicKey, api.ChallengeBytes(nonce), reg.Signature):
-		return api.Errorf(api.CodeUnauthorized, "signature: it is not this key's over the challenge")
+		return api.Errorf(api.CodeUnauthorized, "signature: it is not this key's, of the challenge")
 	case reg.Slots < 0 || reg.Slots > maxSlots:
 		return api.Errorf(api.CodeInvalidRequest, "slots: got %d, want 0 to %d", reg.Slots, maxSlots)
 	}

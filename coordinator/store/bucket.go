@@ -19,7 +19,7 @@ var (
 	ErrChanged = errors.New("the record changed meanwhile")
 )
 
-// A Bucket keeps values of T by key, without their history. A value's revision grows over the whole
+// A Bucket keeps values of T by key, without their history. A value's revision grows within the whole
 // bucket, so it orders keys by their last write.
 //
 // Writes go on when the caller's context ends: a client that hangs up must not leave half a transition.
@@ -163,7 +163,7 @@ func (b *Bucket[T]) update(ctx context.Context, key string, edit func(*T, uint64
 	}
 }
 
-// put writes a value over the revision; 0 is that there is none.
+// put replaces the value of that revision; 0 means that there is none.
 func (b *Bucket[T]) put(ctx context.Context, key string, value T, revision uint64) (uint64, error) {
 	if revision == 0 {
 		return b.Create(ctx, key, value)

@@ -1,4 +1,4 @@
-// Package artifacttest opens artifact stores for tests, over a directory and over real S3 servers.
+// Package artifacttest opens artifact stores for tests, in a directory and at real S3 servers.
 package artifacttest
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/easelgrid/easel/coordinator/artifact/s3test"
 )
 
-// Each runs a test over every kind of store, with the address to open it by.
+// Each runs a test with every kind of store, with the address to open it by.
 func Each(t *testing.T, test func(t *testing.T, where string)) {
 	t.Run("directory", func(t *testing.T) { test(t, filepath.Join(t.TempDir(), "artifacts")) })
 	s3test.Each(t, test)

@@ -1,4 +1,4 @@
-// Package jobtest makes jobs for tests, over a real store.
+// Package jobtest makes jobs for tests, in a real store.
 package jobtest
 
 import (

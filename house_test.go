@@ -4,6 +4,7 @@ package easel
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -142,6 +143,29 @@ func allowed(pkg, room, other string, may []string) bool {
 		}
 	}
 	return false
+}
+
+// TestArchitectureShowsTheHouse holds the table in docs/ARCHITECTURE.md against the one above.
+func TestArchitectureShowsTheHouse(t *testing.T) {
+	page, err := os.ReadFile("docs/ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := map[string]string{}
+	for line := range strings.SplitSeq(string(page), "\n") {
+		if cells := strings.Split(line, " | "); len(cells) == 3 && strings.HasPrefix(line, "| `") {
+			shown[strings.Trim(cells[0], "| `")] = strings.TrimSuffix(cells[2], " |")
+		}
+	}
+	for _, h := range house {
+		want := "nothing"
+		if len(h.may) > 0 {
+			want = "`" + strings.Join(h.may, "`, `") + "`"
+		}
+		if got := shown[h.room]; got != want {
+			t.Errorf("%s: the page shows %q, want %q", h.room, got, want)
+		}
+	}
 }
 
 // TestHouseAllowsOnlyWhatIsImported keeps the table from allowing what nobody needs: every import that it lists

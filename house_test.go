@@ -29,10 +29,11 @@ var house = []struct {
 	{"runner/fake", []string{"api", "runner", "runner/runnertest"}},
 	{"runner/runnertest", []string{"api", "runner"}},
 	{"runner/webp", nil},
-	{"agent", []string{"api", "gpu", "internal/", "runner", "agent"}},
+	{"agent", []string{"api", "gpu", "internal/", "runner", "agent", "agent/settings"}},
+	{"agent/settings", []string{"api"}},
 	{"coordinator", []string{"api", "coordinator/", "internal/"}},
 	{"coordinator/dialect", []string{"api", "coordinator/dialect"}},
-	{"coordinator/dialect/dialecttest/grid", []string{"agent", "api", "coordinator", "runner", "runner/fake"}}, // for tests only
+	{"coordinator/dialect/dialecttest/grid", []string{"agent", "agent/settings", "api", "coordinator", "runner", "runner/fake"}}, // for tests only
 	{"coordinator/outward", []string{"api"}},
 	{"coordinator/catalog", []string{"api"}},
 }
@@ -123,6 +124,8 @@ func TestWrongImportsAreSeen(t *testing.T) {
 		{"runner/builtin/nn", module + "/runner/fake", true},
 		{"agent", module + "/runner/builtin", true},
 		{"agent", module + "/internal/pin", false},
+		{"agent", module + "/agent/settings", false},
+		{"agent/settings", module + "/agent", true},
 		{"api/client", module + "/internal/sse", false},
 		{"api/client", module + "/internal/disk", true},
 		{"internal/sse", module + "/api", true},

@@ -66,7 +66,7 @@ func (a *agent) registration(ctx context.Context, nonce []byte) *api.Register {
 		Slots: a.config.Slots, Draining: a.slots.draining(), Held: a.slots.names(),
 	}
 	if !a.joined {
-		r.JoinToken = a.token.text
+		r.JoinToken = a.token.Text
 	}
 	return r
 }

@@ -65,7 +65,7 @@ func TestRuntimeThatDoesNotComeBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, r, p, data := join(t, func(c *Config) {
-		c.Runtimes[0].Env = append(c.Runtimes[0].Env, envRuntime+"=once", envFlag+"="+flag)
+		c.Commands[0].Env = append(c.Commands[0].Env, envRuntime+"=once", envFlag+"="+flag)
 	})
 	p.assign(assignment("job-a", "fake:crash=1"))
 	p.settle(p.failed().Attempt)
@@ -111,7 +111,7 @@ func TestRuntimeFaultsBecomeFailures(t *testing.T) {
 }
 
 func TestRuntimeThatSaysTooMuch(t *testing.T) {
-	_, r, p, data := join(t, func(c *Config) { c.Runtimes[0].Env = append(c.Runtimes[0].Env, envRuntime+"=wordy") })
+	_, r, p, data := join(t, func(c *Config) { c.Commands[0].Env = append(c.Commands[0].Env, envRuntime+"=wordy") })
 	for _, prompt := range []string{"faults", "code", "receipt"} {
 		p.assign(assignment("job-"+prompt, prompt))
 		p.accepted()

@@ -21,7 +21,7 @@ func newRuntimes(c Config, changed func()) *runtimes {
 	r := &runtimes{bySlot: make([][]*supervised, c.Slots)}
 	options := runner.Options{StallTimeout: c.StallTimeout, CancelGrace: c.CancelGrace}
 	for slot := range r.bySlot {
-		for _, command := range c.Runtimes {
+		for _, command := range c.Commands {
 			s := newSupervised(command, options, c.Log.With("runtime", command.Name, "slot", slot), changed)
 			r.bySlot[slot] = append(r.bySlot[slot], s)
 		}

@@ -51,7 +51,7 @@ func incurable(err error) bool {
 // a token that we did not show: it may have been set up anew.
 func (a *agent) tokenMayHelp(err error) bool {
 	_, refused := errors.AsType[*Refused](err)
-	return refused && a.joined && a.token.text != ""
+	return refused && a.joined && a.token.Text != ""
 }
 
 // attend is one session, and says whether it got as far as being registered.

@@ -58,7 +58,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// wordy is a runtime that says more than fits into a frame: the prompt tells where.
+// wordy is a runtime that reports more than fits into a frame, in the place that the prompt names.
 type wordy struct{ *fake.Runtime }
 
 func (w wordy) Generate(ctx context.Context, spec api.ImageSpec, inputs runner.Inputs, sink runner.Sink) (runner.Made, error) {

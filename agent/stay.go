@@ -54,7 +54,7 @@ func (a *agent) tokenMayHelp(err error) bool {
 	return refused && a.joined && a.token.Text != ""
 }
 
-// attend is one session, and says whether it got as far as being registered.
+// attend holds one session and reports whether the node was registered in it.
 func (a *agent) attend(ctx context.Context) (registered bool, err error) {
 	s, r, err := a.connect(ctx)
 	if err != nil {

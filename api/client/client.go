@@ -166,7 +166,7 @@ func (c *Client) Wait(ctx context.Context, id string, each func(Event) error) (a
 	}
 }
 
-// transient reports whether trying again can help: the coordinator did not answer, or its error is one that passes.
+// transient reports whether trying again can help: the coordinator did not answer, or answers that it is unavailable.
 func transient(err error) bool {
 	e, ok := errors.AsType[*api.Error](err)
 	return !ok || e.Code.Retryable()

@@ -38,7 +38,8 @@ var house = []struct {
 	{"runner/diffusers", []string{"internal/disk", "model"}},
 	{"runner/fake", []string{"api", "picture", "runner"}},
 	{"runner/runnertest", []string{"api", "runner"}},
-	{"agent", []string{"api", "gpu", "internal/...", "runner"}},
+	{"agent/settings", []string{"api"}},
+	{"agent", []string{"agent/settings", "api", "gpu", "internal/...", "runner"}},
 
 	{"coordinator/store", nil},
 	{"coordinator/artifact", []string{"api", "internal/ident"}},

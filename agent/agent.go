@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/easelgrid/easel/agent/settings"
 	"github.com/easelgrid/easel/internal/disk"
 )
 
@@ -26,7 +27,7 @@ type agent struct {
 	config   Config
 	log      *slog.Logger
 	key      ed25519.PrivateKey
-	token    joinToken
+	token    settings.Token
 	endpoint *endpoint
 	devices  *devices
 	runtimes *runtimes
@@ -114,19 +115,19 @@ func newAgent(c Config) (*agent, []*entry, error) {
 
 // recall finds out which coordinator this is and whether the node has joined it before.
 func (a *agent) recall() error {
-	base, err := parseCoordinator(a.config.Coordinator)
+	base, err := settings.ParseCoordinator(a.config.Coordinator)
 	if err != nil {
 		return err
 	}
-	if a.token, err = parseJoinToken(a.config.JoinToken); err != nil {
+	if a.token, err = settings.ParseToken(a.config.JoinToken); err != nil {
 		return err
 	}
 	known, err := loadMembership(a.config.Data)
 	if err != nil {
 		return err
 	}
-	fingerprint := a.token.fingerprint
-	if a.token.text == "" {
+	fingerprint := a.token.Fingerprint
+	if a.token.Text == "" {
 		fingerprint = known.Fingerprint
 	}
 	a.nodeID = known.NodeID

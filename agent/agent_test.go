@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/easelgrid/easel/agent/settings"
 	"github.com/easelgrid/easel/api"
 )
 
@@ -147,7 +148,7 @@ func TestTwoSlotsWorkAtTheSameTime(t *testing.T) {
 
 func TestNoRuntimeEndsRun(t *testing.T) {
 	c := config(t, "http://127.0.0.1:1", t.TempDir())
-	c.Runtimes[0].Env = []string{envRuntime + "=broken"}
+	c.Commands[0].Env = []string{envRuntime + "=broken"}
 	if err := start(t, c).wait(); !errors.Is(err, ErrNoRuntime) {
 		t.Errorf("got %v, want ErrNoRuntime", err)
 	}
@@ -167,7 +168,7 @@ func TestDataDirectoryInUseEndsRun(t *testing.T) {
 }
 
 func TestConfigNamesEveryFault(t *testing.T) {
-	err := Run(t.Context(), Config{Coordinator: "ftp://x", JoinToken: "wrong", Slots: -1, DrainTimeout: time.Second})
+	err := Run(t.Context(), Config{Settings: settings.Settings{Coordinator: "ftp://x", JoinToken: "wrong", Slots: -1, DrainTimeout: time.Second}})
 	e := api.AsError(err, api.CodeInternal)
 	if e.Code != api.CodeInvalidRequest || len(e.Faults) != 5 {
 		t.Errorf("got %v, want 5 faults", err)

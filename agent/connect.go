@@ -41,7 +41,7 @@ func (a *agent) connect(ctx context.Context) (*session, api.Registered, error) {
 	return newSession(a, conn, registered), registered, nil
 }
 
-// register proves the node's key and says what the node is.
+// register proves the node's key and describes the node.
 func (a *agent) register(ctx context.Context, conn *websocket.Conn) (api.Registered, error) {
 	conn.SetReadLimit(api.MaxFrame)
 	challenge, err := awaited(conn, func(m api.CoordinatorMessage) *api.Challenge { return m.Challenge })
@@ -66,7 +66,7 @@ func (a *agent) registration(ctx context.Context, nonce []byte) *api.Register {
 		Slots: a.config.Slots, Draining: a.slots.draining(), Held: a.slots.names(),
 	}
 	if !a.joined {
-		r.JoinToken = a.token.text
+		r.JoinToken = a.token.Text
 	}
 	return r
 }
@@ -115,7 +115,7 @@ func awaited[T any](conn *websocket.Conn, due func(api.CoordinatorMessage) *T) (
 	}
 }
 
-// refusal makes an error of the coordinator's word. Only a credential it does not accept is final.
+// refusal makes an error of the coordinator's reason. Only a credential that it does not accept is final.
 func refusal(reason api.Error) error {
 	if reason.Code == api.CodeUnauthorized || reason.Code == api.CodeForbidden {
 		return &Refused{Reason: reason}

@@ -97,7 +97,7 @@ func (d *devices) readings() []api.Device {
 	return d.last
 }
 
-// made returns the UUID of the device that a runtime on this slot says it computed on. An engine may
+// made returns the UUID of the device that a runtime on this slot reported to have computed on. An engine may
 // use the CPU of a machine that has GPUs; a receipt must not call that a GPU's work.
 func (d *devices) made(by string, slot int) string {
 	d.mu.Lock()

@@ -8,7 +8,8 @@ import (
 )
 
 // settleLimit is how long a stopping agent waits for the coordinator to record results that are
-// delivered already. They are on the disk: whatever comes later is said again at the next start.
+// delivered already. They are on the disk: what is not recorded by then is reported again at the next
+// start.
 const settleLimit = 10 * time.Second
 
 // drain finishes what this node holds. It ends early with ctx, when there is no session any more and

@@ -23,7 +23,7 @@ import (
 const patience = 30 * time.Second
 
 // fakeCoordinator is the other end of the wires: a real server on a real port, which can go away and
-// come back at the same address. It does what the test says and nothing else.
+// come back at the same address. It does what the test asks for and nothing else.
 type fakeCoordinator struct {
 	t        *testing.T
 	address  string

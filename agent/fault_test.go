@@ -16,7 +16,7 @@ func works(t *testing.T, p *peer, data string) {
 	a := assignment("job-after", "a red circle")
 	for {
 		p.assign(a)
-		over := await(p, "accept or reject", func(m api.NodeMessage) *bool {
+		answered := await(p, "accept or reject", func(m api.NodeMessage) *bool {
 			switch {
 			case m.Accept != nil:
 				return new(true)
@@ -25,7 +25,7 @@ func works(t *testing.T, p *peer, data string) {
 			}
 			return nil
 		})
-		if over {
+		if answered {
 			break
 		}
 		p.heartbeat("heartbeat", func(api.Heartbeat) bool { return true }) // paces the tries
@@ -65,17 +65,17 @@ func TestRuntimeThatDoesNotComeBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, r, p, data := join(t, func(c *Config) {
-		c.Runtimes[0].Env = append(c.Runtimes[0].Env, envRuntime+"=once", envFlag+"="+flag)
+		c.Commands[0].Env = append(c.Commands[0].Env, envRuntime+"=once", envFlag+"="+flag)
 	})
 	p.assign(assignment("job-a", "fake:crash=1"))
 	p.settle(p.failed().Attempt)
 	p.assign(assignment("job-b", "a red circle"))
 	p.accepted()
-	over := p.failed()
-	if over.Error.Code != api.CodeRejected || !strings.Contains(over.Error.Message, "no such file") {
-		t.Errorf("got %+v, want %s with the last words", over, api.CodeRejected)
+	failed := p.failed()
+	if failed.Error.Code != api.CodeRejected || !strings.Contains(failed.Error.Message, "no such file") {
+		t.Errorf("got %+v, want %s with the last words", failed, api.CodeRejected)
 	}
-	p.settle(over.Attempt)
+	p.settle(failed.Attempt)
 	p.assign(assignment("job-c", "a red circle"))
 	if got := p.rejected(); got.Error.Code != api.CodeRejected || !strings.Contains(got.Error.Message, "down") {
 		t.Errorf("got %+v, want a rejection because the runtime is down", got)
@@ -111,7 +111,7 @@ func TestRuntimeFaultsBecomeFailures(t *testing.T) {
 }
 
 func TestRuntimeThatSaysTooMuch(t *testing.T) {
-	_, r, p, data := join(t, func(c *Config) { c.Runtimes[0].Env = append(c.Runtimes[0].Env, envRuntime+"=wordy") })
+	_, r, p, data := join(t, func(c *Config) { c.Commands[0].Env = append(c.Commands[0].Env, envRuntime+"=wordy") })
 	for _, prompt := range []string{"faults", "code", "receipt"} {
 		p.assign(assignment("job-"+prompt, prompt))
 		p.accepted()

@@ -10,14 +10,14 @@ import (
 // devicesEvery is how many heartbeats lie between device readings.
 const devicesEvery = 4
 
-// beatLoop sends a heartbeat at each interval, and at once when the node's will to work changes.
+// beatLoop sends a heartbeat at each interval, and at once when the node begins or ends to drain.
 func (s *session) beatLoop(ctx context.Context) {
 	ticker := time.NewTicker(s.beat)
 	defer ticker.Stop()
 	for sequence := uint64(1); ; sequence++ {
 		select {
 		case <-ticker.C:
-		case <-s.agent.slots.nudge:
+		case <-s.agent.slots.due:
 		case <-ctx.Done():
 			return
 		}

@@ -14,10 +14,10 @@ import (
 	"github.com/easelgrid/easel/api"
 )
 
-// This file is all the agent knows of gopsutil. What a system does not tell (several calls are not
+// This file is all the agent knows of gopsutil. What a system does not report (several calls are not
 // implemented on darwin without cgo) stays zero: facts about the host decide nothing.
 
-// hostFacts says what this machine is.
+// hostFacts describes this machine.
 func hostFacts(ctx context.Context) api.Host {
 	facts := api.Host{OS: runtime.GOOS, Arch: runtime.GOARCH, Cores: runtime.NumCPU()}
 	facts.Name, _ = os.Hostname()
@@ -50,7 +50,7 @@ func cpuDevice(ctx context.Context) api.Device {
 	if m, err := mem.VirtualMemoryWithContext(ctx); err == nil {
 		device.VRAM, device.VRAMUsed = m.Total, m.Used
 	}
-	// Since the last call; the first one has nothing to compare with and says 0.
+	// Since the last call; the first one has nothing to compare with and gives 0.
 	if percent, err := cpu.PercentWithContext(ctx, 0, false); err == nil && len(percent) > 0 {
 		device.Utilization = percent[0] / 100
 	}

@@ -10,37 +10,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"math/big"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/easelgrid/easel/api"
 )
-
-func TestJoinTokens(t *testing.T) {
-	sum := strings.Repeat("Ab", 32)
-	for _, c := range []struct {
-		text, fingerprint string
-		fails             bool
-	}{
-		{text: ""},
-		{text: "easel-join-1.secret\n"},
-		{text: "easel-join-1.secret." + sum, fingerprint: strings.ToLower(sum)},
-		{text: "secret", fails: true},
-		{text: "easel-join-2.secret", fails: true},
-		{text: "easel-join-1.", fails: true},
-		{text: "easel-join-1.secret.abc", fails: true},
-		{text: "easel-join-1.secret." + sum + ".x", fails: true},
-	} {
-		got, err := parseJoinToken(c.text)
-		if (err != nil) != c.fails || got.fingerprint != c.fingerprint {
-			t.Errorf("%q: got %+v, %v", c.text, got, err)
-		}
-		if err != nil && strings.Contains(err.Error(), "secret") {
-			t.Errorf("%q: the error tells the secret: %v", c.text, err)
-		}
-	}
-}
 
 // certificate makes a self-signed one and its fingerprint.
 func certificate(t *testing.T) (*tls.Certificate, string) {

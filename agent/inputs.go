@@ -44,7 +44,7 @@ func (u *uploader) fetch(ctx context.Context, e *entry) error {
 	return nil
 }
 
-// fetchOne is one GET. Again says whether another one may succeed.
+// fetchOne is one GET. Again reports whether another one may succeed.
 func (u *uploader) fetchOne(ctx context.Context, assign api.Assign, in api.Input, path string) (again bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, uploadTry)
 	defer cancel()
@@ -67,7 +67,7 @@ func (u *uploader) fetchOne(ctx context.Context, assign api.Assign, in api.Input
 		return true, withoutURL(err)
 	}
 	if response.StatusCode != http.StatusOK {
-		return judge(response.StatusCode, body[:min(len(body), 512)])
+		return interpret(response.StatusCode, body[:min(len(body), 512)])
 	}
 	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != in.SHA256 {
 		// It came whole, so the same would come again; another attempt may find it mended.

@@ -16,7 +16,7 @@ func newLease(expired func()) *lease {
 	return &lease{heard: make(chan time.Duration), expired: expired}
 }
 
-// renew says that the coordinator was heard now and that the lease holds for this long.
+// renew starts the lease anew, for this long: the coordinator was heard just now.
 func (l *lease) renew(ctx context.Context, length time.Duration) {
 	select {
 	case l.heard <- length:

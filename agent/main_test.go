@@ -10,6 +10,7 @@ import (
 
 	"github.com/shirou/gopsutil/v3/process"
 
+	"github.com/easelgrid/easel/agent/settings"
 	"github.com/easelgrid/easel/api"
 	"github.com/easelgrid/easel/picture"
 	"github.com/easelgrid/easel/runner"
@@ -58,7 +59,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// wordy is a runtime that says more than fits into a frame: the prompt tells where.
+// wordy is a runtime that reports more than fits into a frame, in the place that the prompt names.
 type wordy struct{ *fake.Runtime }
 
 func (w wordy) Generate(ctx context.Context, spec api.ImageSpec, inputs picture.Inputs, sink runner.Sink) (runner.Made, error) {
@@ -88,9 +89,11 @@ type running struct {
 }
 
 func config(t *testing.T, url, data string) Config {
+	s := settings.Default()
+	s.Coordinator, s.JoinToken, s.Data = url, "easel-join-1.secret", data
 	return Config{
-		Coordinator: url, JoinToken: "easel-join-1.secret", Data: data, Version: "test",
-		Runtimes: []Command{{Name: "fake", Args: []string{os.Args[0]}, Env: []string{envRuntime + "=fake", noExitSleep}}},
+		Settings: s, Version: "test",
+		Commands: []Command{{Name: "fake", Args: []string{os.Args[0]}, Env: []string{envRuntime + "=fake", noExitSleep}}},
 		Log:      slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 }

@@ -34,9 +34,9 @@ type maker struct {
 	log          *slog.Logger
 }
 
-// work takes an attempt from where its record says it is to its end. Of the ways it can end, the
-// cause of ctx decides: what is dropped is not spoken of, and what the agent's stop interrupted has
-// failed unless its images are all made.
+// work takes an attempt from the stage of its record to its end. How it ended is decided by the cause of
+// ctx: a dropped attempt is not reported, and one that the agent's stop interrupted has failed unless
+// all of its images are made.
 func (m *maker) work(ctx context.Context, a *attempt) {
 	log := m.log.With("job", a.id.Job, "attempt", a.id.Number)
 	err := m.makeAndDeliver(ctx, a)
@@ -45,7 +45,7 @@ func (m *maker) work(ctx context.Context, a *attempt) {
 	case err == nil:
 		log.Info("attempt done", "images", len(a.entry.Images))
 	case errors.Is(err, errDropped):
-		m.slots.drop(errDropped, a.id) // the coordinator said so in its answer to an upload
+		m.slots.drop(errDropped, a.id) // as the coordinator answered an upload
 		return
 	case errors.Is(cause, errDropped), errors.Is(cause, errLease):
 		return
@@ -73,7 +73,7 @@ const (
 	maxWord   = 64 // of a code or phase
 )
 
-// shortened makes a failure fit into a frame, however much the runtime had to say.
+// shortened makes a failure fit into a frame, however much the runtime reported.
 func shortened(e api.Error) api.Error {
 	if len(e.Message) > maxReason {
 		e.Message = e.Message[:maxReason] + "..."
@@ -108,7 +108,7 @@ func (m *maker) makeAndDeliver(ctx context.Context, a *attempt) error {
 	return nil
 }
 
-// makeAll makes the images, unless the record says that they are made, and hands them to d.
+// makeAll makes the images, unless they are made by the stage of the record, and hands them to d.
 func (m *maker) makeAll(ctx context.Context, a *attempt, d *delivery) error {
 	if a.entry.Stage == stageDone {
 		for _, image := range a.entry.Images {
@@ -177,7 +177,7 @@ func (m *maker) watch(a *attempt, d *delivery) runner.Watch {
 		},
 		Preview: func(p runner.Preview) {
 			if len(p.JPEG) <= api.MaxPreview {
-				m.slots.tell(a, api.NodeMessage{Preview: &api.Previewed{Attempt: a.id, Image: p.Image, Step: p.Step, JPEG: p.JPEG}})
+				m.slots.report(a, api.NodeMessage{Preview: &api.Previewed{Attempt: a.id, Image: p.Image, Step: p.Step, JPEG: p.JPEG}})
 			}
 		},
 		Image: func(path string, image api.Image) error {
@@ -202,10 +202,10 @@ func (m *maker) watch(a *attempt, d *delivery) runner.Watch {
 var imageTypes = []string{"image/png", "image/jpeg", "image/webp"}
 
 func (m *maker) progress(a *attempt, p api.Progress) {
-	m.slots.tell(a, api.NodeMessage{Progress: &api.Progressed{Attempt: a.id, Progress: p}})
+	m.slots.report(a, api.NodeMessage{Progress: &api.Progressed{Attempt: a.id, Progress: p}})
 }
 
-// verify compares a file with what its runtime said of it: the receipt vouches for this digest.
+// verify compares a file with its runtime's description: the receipt vouches for this digest.
 func verify(path string, image api.Image) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -218,7 +218,7 @@ func verify(path string, image api.Image) error {
 		return api.Errorf(api.CodeRuntimeFailed, "image %d cannot be read: %v", image.Index, err)
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != image.SHA256 || size != image.Bytes {
-		return api.Errorf(api.CodeRuntimeFailed, "image %d is not the file the runtime described: %d bytes %s, said %d bytes %s",
+		return api.Errorf(api.CodeRuntimeFailed, "image %d is not the file the runtime described: got %d bytes %s, want %d bytes %s",
 			image.Index, size, got, image.Bytes, image.SHA256)
 	}
 	return nil
@@ -244,7 +244,7 @@ func (m *maker) sign(e *entry, made runner.Made, info api.Runtime, device string
 	if err := receipt.Sign(m.key); err != nil {
 		return fmt.Errorf("sign receipt: %w", err)
 	}
-	if err := sayable(e.Assign.Attempt, *receipt, e.Images); err != nil {
+	if err := fitsFrame(e.Assign.Attempt, *receipt, e.Images); err != nil {
 		return err
 	}
 	e.Stage, e.Receipt = stageDone, receipt
@@ -254,13 +254,13 @@ func (m *maker) sign(e *entry, made runner.Made, info api.Runtime, device string
 	return nil
 }
 
-// sayable reports whether a result fits into a frame. One that does not would end every session in
-// which it is said again.
-func sayable(a api.Attempt, receipt api.Receipt, images []keptImage) error {
+// fitsFrame returns an error for a result that is too large for a frame: it would end every session in
+// which it is sent.
+func fitsFrame(a api.Attempt, receipt api.Receipt, images []keptImage) error {
 	done := record{Stage: stageDone, Assign: api.Assign{Attempt: a}, Images: images, Delivered: true, Receipt: &receipt}.outcome()
 	frame, err := json.Marshal(done)
 	if err != nil || len(frame) > api.MaxFrame {
-		return api.Errorf(api.CodeRuntimeFailed, "the runtime said too much of how it made the images: a frame of %d bytes, limit %d", len(frame), api.MaxFrame)
+		return api.Errorf(api.CodeRuntimeFailed, "the runtime's report on the images is too long: a frame of %d bytes, limit %d", len(frame), api.MaxFrame)
 	}
 	return nil
 }

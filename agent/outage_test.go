@@ -35,7 +35,7 @@ func TestSocketDropsAndTheJobRunsOn(t *testing.T) {
 	r.stop()
 	for m := range p.messages {
 		if m.Done != nil {
-			t.Error("done was said twice in one session")
+			t.Error("done was sent twice in one session")
 		}
 	}
 }
@@ -193,7 +193,7 @@ func TestDrainTimeoutFailsWhatStillRuns(t *testing.T) {
 	}
 	r = start(t, config(t, c.url(), data))
 	p = receive(t, c.sessions, "registration after the restart")
-	p.failed() // said again, because nobody settled it
+	p.failed() // sent again, because nobody settled it
 	p.settle(id)
 	emptied(t, p, data)
 	r.stop()
@@ -205,7 +205,7 @@ func TestDrainFinishesTheJob(t *testing.T) {
 	id := p.accepted().Attempt
 	p.step(1)
 	r.end()
-	p.heartbeat("heartbeat that says draining", func(h api.Heartbeat) bool { return h.Draining })
+	p.heartbeat("heartbeat of a draining node", func(h api.Heartbeat) bool { return h.Draining })
 	p.assign(assignment("job-b", "a red circle"))
 	if got := p.rejected(); got.Job != "job-b" || got.Error.Code != api.CodeRejected {
 		t.Errorf("while draining: %+v", got)

@@ -7,7 +7,7 @@ import (
 	"github.com/easelgrid/easel/api"
 )
 
-// outboxLimit is far more than a node with its few attempts has to say at once. A queue this long
+// outboxLimit is far more than a node with its few attempts has to send at once. A queue this long
 // means that the socket takes nothing.
 const outboxLimit = 256
 
@@ -34,7 +34,7 @@ func newOutbox() *outbox {
 	}
 }
 
-// put adds a message. After close it is dropped: what matters is said again in the next session.
+// put adds a message. After close it is dropped: what matters is sent again in the next session.
 func (o *outbox) put(m api.NodeMessage) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

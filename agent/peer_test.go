@@ -44,7 +44,7 @@ func (p *peer) send(m api.CoordinatorMessage) {
 	_ = p.conn.WriteMessage(websocket.TextMessage, frame)
 }
 
-// cut closes the socket without a word.
+// cut closes the socket without a close frame.
 func (p *peer) cut() { p.conn.NetConn().Close() }
 
 func (p *peer) assign(a api.Assign) { p.send(api.CoordinatorMessage{Assign: &a}) }

@@ -21,7 +21,7 @@ func newRuntimes(c Config, changed func()) *runtimes {
 	r := &runtimes{bySlot: make([][]*supervised, c.Slots)}
 	options := runner.Options{StallTimeout: c.StallTimeout, CancelGrace: c.CancelGrace}
 	for slot := range r.bySlot {
-		for _, command := range c.Runtimes {
+		for _, command := range c.Commands {
 			s := newSupervised(command, options, c.Log.With("runtime", command.Name, "slot", slot), changed)
 			r.bySlot[slot] = append(r.bySlot[slot], s)
 		}
@@ -57,7 +57,7 @@ func (r *runtimes) run(ctx context.Context) {
 	group.Wait()
 }
 
-// descriptions say what the node can do, each runtime once.
+// descriptions are those of the runtimes that started, each once.
 func (r *runtimes) descriptions() []api.Runtime {
 	var all []api.Runtime
 	for _, s := range r.all() {
@@ -69,7 +69,7 @@ func (r *runtimes) descriptions() []api.Runtime {
 	return all
 }
 
-// check says why no slot can make the spec with the named runtime now; nil when one can.
+// check returns why no slot can make the spec with the named runtime now; nil when one can.
 func (r *runtimes) check(name string, spec api.ImageSpec) error {
 	if err := api.Invalid(spec.Faults()); err != nil {
 		return err

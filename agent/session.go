@@ -15,7 +15,7 @@ import (
 const (
 	defaultBeat  = 5 * time.Second
 	defaultLease = 30 * time.Second
-	farewell     = time.Second // for the coordinator to answer our close
+	closeLimit   = time.Second // for the coordinator to answer when we close
 )
 
 // session is one registered websocket to the coordinator. Three loops share it: read, write and
@@ -45,18 +45,18 @@ func seconds(s float64, otherwise time.Duration) time.Duration {
 
 var errLeft = errors.New("the agent left")
 
-// run speaks with the coordinator until the socket fails, the coordinator ends it, or ctx does, in
-// which case the node says why it leaves.
+// run exchanges messages with the coordinator until the socket fails, the coordinator ends the session,
+// or ctx does, in which case the node reports that it leaves.
 func (s *session) run(ctx context.Context) error {
 	defer s.conn.Close()
 	inner, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	leave := context.AfterFunc(ctx, func() { end(errLeft) })
 	defer leave()
 	s.agent.slots.attach(s.out)
-	var talk, listen sync.WaitGroup
-	talk.Go(func() { end(s.writeLoop()) })
-	talk.Go(func() { s.beatLoop(inner) })
-	listen.Go(func() { end(s.readLoop(inner)) })
+	var writing, reading sync.WaitGroup
+	writing.Go(func() { end(s.writeLoop()) })
+	writing.Go(func() { s.beatLoop(inner) })
+	reading.Go(func() { end(s.readLoop(inner)) })
 	select {
 	case <-s.agent.changed:
 		end(errChanged)
@@ -68,22 +68,22 @@ func (s *session) run(ctx context.Context) error {
 		s.out.put(api.NodeMessage{Leaving: &api.Leaving{Reason: "stopping"}})
 	}
 	s.out.close()
-	talk.Wait()
-	s.bidFarewell(&listen)
+	writing.Wait()
+	s.closeSocket(&reading)
 	return why
 }
 
-// bidFarewell closes the socket in such an order that the last frames arrive: data that is still
+// closeSocket closes the socket in such an order that the last frames arrive: data that is still
 // unread at a plain close makes the system throw away what the other side has not read either. So
 // reading goes on until the other side closes too, though not for long.
-func (s *session) bidFarewell(listen *sync.WaitGroup) {
+func (s *session) closeSocket(reading *sync.WaitGroup) {
 	bye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
-	if s.conn.WriteControl(websocket.CloseMessage, bye, time.Now().Add(farewell)) != nil {
+	if s.conn.WriteControl(websocket.CloseMessage, bye, time.Now().Add(closeLimit)) != nil {
 		s.conn.Close()
 	}
-	enough := time.AfterFunc(farewell, func() { s.conn.Close() })
+	enough := time.AfterFunc(closeLimit, func() { s.conn.Close() })
 	defer enough.Stop()
-	listen.Wait()
+	reading.Wait()
 }
 
 // writeLoop is the only one to write data frames.
@@ -100,8 +100,8 @@ func (s *session) writeLoop() error {
 	}
 }
 
-// readLoop does what the coordinator says. After the session's end it goes on reading, and no more
-// than that, until the socket closes.
+// readLoop handles the coordinator's messages. After the session's end it only reads on, until the
+// socket closes.
 func (s *session) readLoop(ctx context.Context) error {
 	for {
 		if ctx.Err() == nil {
@@ -116,13 +116,13 @@ func (s *session) readLoop(ctx context.Context) error {
 		if ctx.Err() != nil {
 			continue
 		}
-		if err := s.obey(ctx, m); err != nil {
+		if err := s.handle(ctx, m); err != nil {
 			return err
 		}
 	}
 }
 
-func (s *session) obey(ctx context.Context, m api.CoordinatorMessage) error {
+func (s *session) handle(ctx context.Context, m api.CoordinatorMessage) error {
 	slots := s.agent.slots
 	switch {
 	case m.Beat != nil:

@@ -28,7 +28,7 @@ type attempt struct {
 	outcome *api.NodeMessage // Done or Failed; nil before
 }
 
-// slots owns the attempts that a node holds, and knows the session to speak through while there is one.
+// slots owns the attempts that a node holds, and knows the session to send through while there is one.
 type slots struct {
 	size  int
 	spool *spool
@@ -37,21 +37,21 @@ type slots struct {
 	work  func(ctx context.Context, a *attempt)          // makes and delivers; returns when the attempt ended
 
 	group sync.WaitGroup // of the working goroutines
-	nudge chan struct{}  // holds a token when the coordinator should hear of us before the next beat
+	due   chan struct{}  // holds a token when a heartbeat is due before its time
 
 	mu      sync.Mutex
 	held    map[api.Attempt]*attempt
 	out     *outbox       // of the session; nil while there is none
 	leaving bool          // the agent stops
 	stopped bool          // and waits for work no longer
-	ordered bool          // the coordinator told us to drain
+	ordered bool          // the coordinator wants the node to drain
 	moved   chan struct{} // closed, and another made, when an attempt moves on
 }
 
 func newSlots(size int, spool *spool, log *slog.Logger, check func(string, api.ImageSpec) error, work func(context.Context, *attempt)) *slots {
 	return &slots{
 		size: size, spool: spool, log: log, check: check, work: work,
-		nudge: make(chan struct{}, 1), held: map[api.Attempt]*attempt{}, moved: make(chan struct{}),
+		due: make(chan struct{}, 1), held: map[api.Attempt]*attempt{}, moved: make(chan struct{}),
 	}
 }
 
@@ -69,17 +69,17 @@ func (s *slots) restore(entries []*entry) {
 	}
 }
 
-// assign takes an attempt, or says why not.
+// assign accepts an attempt, or rejects it with the reason.
 func (s *slots) assign(assign api.Assign) {
 	log := s.log.With("job", assign.Job, "attempt", assign.Number)
 	a, err := s.admit(assign)
 	if err != nil {
 		reason := shortened(*api.AsError(err, api.CodeRejected))
 		log.Info("attempt rejected", "code", reason.Code)
-		s.say(api.NodeMessage{Reject: &api.Reject{Attempt: assign.Attempt, Error: reason}})
+		s.send(api.NodeMessage{Reject: &api.Reject{Attempt: assign.Attempt, Error: reason}})
 		return
 	}
-	s.say(api.NodeMessage{Accept: &api.Accept{Attempt: assign.Attempt}})
+	s.send(api.NodeMessage{Accept: &api.Accept{Attempt: assign.Attempt}})
 	if a != nil {
 		log.Info("attempt accepted", "runtime", assign.Runtime, "images", assign.Spec.N)
 		s.begin(a)
@@ -158,10 +158,10 @@ func (s *slots) begin(a *attempt) {
 	})
 }
 
-// vacate says that all images of the attempt are made: its slot is free while they are delivered.
+// vacate frees the slot of an attempt whose images are all made, while they are delivered.
 func (s *slots) vacate(a *attempt) { s.change(func() { a.making = false }) }
 
-// finish says how the attempt ended, now if there is a session and after every reconnect.
+// finish reports how the attempt ended, now if there is a session and after every reconnect.
 func (s *slots) finish(a *attempt, outcome *api.NodeMessage) {
 	s.change(func() {
 		if a.dropped {
@@ -175,7 +175,7 @@ func (s *slots) finish(a *attempt, outcome *api.NodeMessage) {
 	})
 }
 
-// drop stops and forgets attempts. Nothing is said about them.
+// drop stops and forgets attempts. Nothing is reported about them.
 func (s *slots) drop(why error, ids ...api.Attempt) {
 	for _, id := range ids {
 		var a *attempt
@@ -255,7 +255,7 @@ func (s *slots) names() []api.Attempt {
 	return ids
 }
 
-// change runs f under the lock and tells those who wait in until.
+// change runs f under the lock and wakes those who wait in until.
 func (s *slots) change(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -23,7 +23,7 @@ const (
 	stageFailed  stage = "failed"
 )
 
-// record is attempt.json: all that is needed to tell the coordinator how an attempt ended, also
+// record is attempt.json: all that is needed to report how an attempt ended, also
 // after the agent or the machine restarted.
 type record struct {
 	Stage     stage        `json:"stage"`
@@ -65,7 +65,7 @@ func (i keptImage) broken() bool {
 	return i.Name == "." || i.Name == ".." || filepath.Base(i.Name) != i.Name || len(i.SHA256) != 64 || i.Bytes < 0
 }
 
-// outcome is the message that tells how the attempt ended; nil while that is open.
+// outcome is the message that reports how the attempt ended; nil while that is open.
 func (r record) outcome() *api.NodeMessage {
 	switch {
 	case r.Stage == stageFailed:
@@ -80,8 +80,8 @@ func (r record) outcome() *api.NodeMessage {
 	return nil
 }
 
-// spool is the directory where attempts are kept, each in one of its own, until the coordinator says
-// that it recorded how they ended.
+// spool is the directory where attempts are kept, each in one of its own, until the
+// coordinator has recorded how they ended.
 type spool struct {
 	dir string
 	log *slog.Logger

@@ -51,10 +51,10 @@ func incurable(err error) bool {
 // a token that we did not show: it may have been set up anew.
 func (a *agent) tokenMayHelp(err error) bool {
 	_, refused := errors.AsType[*Refused](err)
-	return refused && a.joined && a.token.text != ""
+	return refused && a.joined && a.token.Text != ""
 }
 
-// attend is one session, and says whether it got as far as being registered.
+// attend holds one session and reports whether the node was registered in it.
 func (a *agent) attend(ctx context.Context) (registered bool, err error) {
 	s, r, err := a.connect(ctx)
 	if err != nil {

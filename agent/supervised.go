@@ -134,7 +134,7 @@ func (s *supervised) whyDown() error {
 }
 
 // await returns the process, waiting for one that is restarting. When none comes the attempt has not
-// begun, and the error says so: a crash would be held against its job.
+// begun, and its error has the code of a rejection: a crash would count against its job.
 func (s *supervised) await(ctx context.Context) (*runner.Process, error) {
 	for {
 		s.mu.Lock()

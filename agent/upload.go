@@ -27,7 +27,7 @@ const uploadTry = 5 * time.Minute // for one PUT
 // one coordinator at the same moment come back at different ones.
 var uploadPauses = backoff.Policy{Base: 250 * time.Millisecond, Limit: 5 * time.Second, Jitter: 1}
 
-// uploader PUTs finished images where their assignment says.
+// uploader PUTs finished images to the addresses of their assignments.
 type uploader struct {
 	endpoint *endpoint
 	log      *slog.Logger
@@ -72,7 +72,7 @@ func (d *delivery) finish() error {
 }
 
 // put delivers one image, for as long as it takes: a coordinator that is away comes back. It fails
-// when ctx ends, when the answer says that nobody wants the image, or that it is not acceptable.
+// when ctx ends, when nobody wants the image any more, or when it is refused.
 func (u *uploader) put(ctx context.Context, assign api.Assign, dir string, image keptImage) error {
 	pause := backoff.Backoff{Policy: uploadPauses}
 	for {
@@ -93,7 +93,7 @@ func (u *uploader) put(ctx context.Context, assign api.Assign, dir string, image
 	}
 }
 
-// try is one PUT. Again says whether another one may succeed.
+// try is one PUT. Again reports whether another one may succeed.
 func (u *uploader) try(ctx context.Context, assign api.Assign, dir string, image keptImage) (again bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, uploadTry)
 	defer cancel()
@@ -123,8 +123,8 @@ func (u *uploader) try(ctx context.Context, assign api.Assign, dir string, image
 		return true, withoutURL(err)
 	}
 	defer response.Body.Close()
-	words, _ := io.ReadAll(io.LimitReader(response.Body, 512)) // read, so that the connection is used again
-	return judge(response.StatusCode, words)
+	text, _ := io.ReadAll(io.LimitReader(response.Body, 512)) // read, so that the connection is used again
+	return interpret(response.StatusCode, text)
 }
 
 // target resolves the assignment's address against the coordinator's.
@@ -148,8 +148,8 @@ func withoutURL(err error) error {
 	return err
 }
 
-// judge says what an answer means.
-func judge(status int, words []byte) (again bool, err error) {
+// interpret makes an error of an answer, and reports whether trying again may help.
+func interpret(status int, text []byte) (again bool, err error) {
 	switch {
 	case status >= 200 && status < 300:
 		return false, nil
@@ -160,5 +160,5 @@ func judge(status int, words []byte) (again bool, err error) {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusGone:
 		return false, fmt.Errorf("%w: it answered an upload with %d", errDropped, status)
 	}
-	return false, api.Errorf(api.CodeUploadFailed, "the coordinator refused an image: %d %s", status, strings.ToValidUTF8(strings.TrimSpace(string(words)), ""))
+	return false, api.Errorf(api.CodeUploadFailed, "the coordinator refused an image: %d %s", status, strings.ToValidUTF8(strings.TrimSpace(string(text)), ""))
 }

@@ -56,13 +56,13 @@ func Detect(ctx context.Context, command []string) ([]Device, error) {
 	return answer.Devices, err
 }
 
-// run returns the child's output, or an error with its last words. It returns soon after ctx ends in
+// run returns the child's output, or an error with the end of what it wrote to stderr. It returns soon after ctx ends in
 // any case: a process stuck inside a broken driver cannot even be killed, and then the goroutine
 // that waits for it is left behind until it can.
 func run(ctx context.Context, command []string) ([]byte, error) {
 	child := exec.CommandContext(ctx, command[0], command[1:]...)
-	output, words := &limited{limit: probeBytes}, &limited{limit: 4 << 10}
-	child.Stdout, child.Stderr = output, words
+	output, stderr := &limited{limit: probeBytes}, &limited{limit: 4 << 10}
+	child.Stdout, child.Stderr = output, stderr
 	child.WaitDelay = time.Second
 	ended := make(chan error, 1)
 	if err := child.Start(); err != nil {
@@ -71,23 +71,23 @@ func run(ctx context.Context, command []string) ([]byte, error) {
 	go func() { ended <- child.Wait() }()
 	select {
 	case err := <-ended:
-		return verdict(ctx, err, output, words)
+		return result(ctx, err, output, stderr)
 	case <-ctx.Done():
 	}
 	select {
 	case err := <-ended:
-		return verdict(ctx, err, output, words)
+		return result(ctx, err, output, stderr)
 	case <-time.After(2 * child.WaitDelay):
 		return nil, fmt.Errorf("the probe hangs in the driver: %w", ctx.Err())
 	}
 }
 
-func verdict(ctx context.Context, err error, output, words *limited) ([]byte, error) {
+func result(ctx context.Context, err error, output, stderr *limited) ([]byte, error) {
 	switch {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("the probe was stopped: %w", ctx.Err())
-	case err != nil && words.kept.Len() > 0:
-		return nil, fmt.Errorf("the probe failed: %w: %s", err, strings.TrimSpace(words.kept.String()))
+	case err != nil && stderr.kept.Len() > 0:
+		return nil, fmt.Errorf("the probe failed: %w: %s", err, strings.TrimSpace(stderr.kept.String()))
 	case err != nil:
 		return nil, fmt.Errorf("the probe failed: %w", err)
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// scripted is a driver whose devices are what the test says; a nil one cannot be opened.
+// scripted is a driver with the devices of the test; a nil one cannot be opened.
 type scripted struct {
 	count   error
 	devices []*scriptedHandle

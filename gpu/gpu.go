@@ -1,4 +1,4 @@
-// Package gpu says which GPUs a machine has and how they feel.
+// Package gpu finds a machine's GPUs and reads their load, memory, temperature and power.
 //
 // [Probe] asks the vendor's library in this process. A driver can crash or hang whoever calls it, so
 // long-lived programs use [Detect], which lets a short-lived child ask and call [WriteProbe].

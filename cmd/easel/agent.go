@@ -5,11 +5,11 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/easelgrid/easel/agent"
+	"github.com/easelgrid/easel/agent/settings"
 )
 
 func agentCommand() *cobra.Command {
@@ -25,9 +25,8 @@ func agentCommand() *cobra.Command {
 
 func agentRunCommand() *cobra.Command {
 	var (
-		config    agent.Config
+		node      = settings.Default()
 		logs      logFlags
-		names     []string
 		runtimes  runtimeFlags
 		asJSON    bool
 		withStdin bool
@@ -46,12 +45,13 @@ SIGTERM or Ctrl-C drains: what runs is finished and delivered first. A second on
 			if withStdin {
 				ctx = endWithStdin(ctx)
 			}
-			for _, name := range slices.Compact(names) {
+			config := agent.Config{Settings: node}
+			for _, name := range slices.Compact(node.Runtimes) {
 				command, err := childCommand(name, runtimes)
 				if err != nil {
 					return err
 				}
-				config.Runtimes = append(config.Runtimes, agent.Command{Name: name, Args: command})
+				config.Commands = append(config.Commands, agent.Command{Name: name, Args: command})
 			}
 			self, err := os.Executable()
 			if err != nil {
@@ -64,12 +64,8 @@ SIGTERM or Ctrl-C drains: what runs is finished and delivered first. A second on
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&config.Coordinator, "coordinator", cmpOr(os.Getenv("EASEL_COORDINATOR"), "http://127.0.0.1:7878"), "`URL` of the coordinator (or EASEL_COORDINATOR)")
-	f.StringVar(&config.JoinToken, "join", os.Getenv("EASEL_JOIN_TOKEN"), "join `TOKEN`, needed the first time only (or EASEL_JOIN_TOKEN)")
-	f.StringVar(&config.Data, "data", "easel-node", "directory for the node's key and unfinished work")
-	f.StringArrayVar(&names, "runtime", []string{"builtin"}, strings.Join(runtimeNames(), " or ")+"; may be repeated")
-	f.IntVar(&config.Slots, "slots", 1, "jobs at a time")
-	f.DurationVar(&config.DrainTimeout, "drain-timeout", 0, "longest wait for running jobs at the end (5m)")
+	node.FromEnvironment()
+	node.Bind(f, runtimeNames())
 	f.BoolVar(&asJSON, "json", false, "print the node's id as one line of JSON at each registration")
 	f.BoolVar(&withStdin, "exit-with-stdin", false, "drain when stdin ends")
 	_ = f.MarkHidden("exit-with-stdin")

@@ -16,7 +16,7 @@ import (
 	"github.com/easelgrid/easel/api/client"
 )
 
-// demoPrompts are what the demo draws when it is not told otherwise.
+// demoPrompts are what the demo draws when no prompt is given.
 var demoPrompts = []api.JobRequest{
 	{Prompt: "a red circle on a blue background"},
 	{Prompt: "a large yellow star in the center on a purple background"},
@@ -156,7 +156,7 @@ func (d *demo) report(r demoResult) error {
 	return err
 }
 
-// title is a request in words: the prompt and the adapters.
+// title is the prompt and the adapters of a request.
 func title(r api.JobRequest) string {
 	text := r.Prompt
 	for _, l := range r.LoRAs {

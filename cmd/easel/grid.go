@@ -93,12 +93,12 @@ func (g *grid) stop() {
 	}
 }
 
-// lastWords tells what the processes logged, for a demo that failed.
+// lastWords returns what the processes logged, for a demo that failed.
 func (g *grid) lastWords() error {
 	var all []error
 	for _, p := range g.processes {
-		if words := strings.TrimSpace(p.log.String()); words != "" {
-			all = append(all, fmt.Errorf("log of the %s:\n%s", p.name, words))
+		if text := strings.TrimSpace(p.log.String()); text != "" {
+			all = append(all, fmt.Errorf("log of the %s:\n%s", p.name, text))
 		}
 	}
 	return errors.Join(all...)

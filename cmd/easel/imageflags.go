@@ -142,7 +142,7 @@ func (f *imageFlags) build() (api.JobRequest, error) {
 	return r, nil
 }
 
-// formats are told by the output's extension.
+// formats are chosen by the output's extension.
 var formats = map[string]api.Format{
 	".png": api.FormatPNG, ".jpg": api.FormatJPEG, ".jpeg": api.FormatJPEG, ".webp": api.FormatWebP,
 }

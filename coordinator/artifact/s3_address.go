@@ -46,7 +46,7 @@ var s3Parameters = []string{
 func parseS3(where string) (s3Address, error) {
 	u, err := url.Parse(where)
 	if err != nil || u.Scheme != "s3" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.User != nil {
-		return s3Address{}, fmt.Errorf("got %s, want s3://BUCKET?region=...", api.Quote(where))
+		return s3Address{}, fmt.Errorf("got %s, want s3://BUCKET?region=REGION", api.Quote(where))
 	}
 	q, err := url.ParseQuery(u.RawQuery)
 	if err != nil {

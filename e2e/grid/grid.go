@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/easelgrid/easel/agent"
+	"github.com/easelgrid/easel/agent/settings"
 	"github.com/easelgrid/easel/api"
 	"github.com/easelgrid/easel/coordinator"
 	"github.com/easelgrid/easel/runner"
@@ -67,9 +68,11 @@ func Start(t *testing.T, catalog string) *Grid {
 		t.Fatalf("the coordinator ended: %v", err)
 	}
 	run(t, func(ctx context.Context) error {
+		node := settings.Default()
+		node.Coordinator, node.JoinToken, node.Data = l.URL, read(t, l.JoinTokenFile), filepath.Join(data, "agent")
 		return agent.Run(ctx, agent.Config{
-			Coordinator: l.URL, JoinToken: read(t, l.JoinTokenFile), Data: filepath.Join(data, "agent"), Log: log,
-			Runtimes: []agent.Command{{Name: "fake", Args: []string{os.Args[0]}, Env: []string{envRuntime + "=1", "GORACE=atexit_sleep_ms=0"}}},
+			Settings: node, Log: log,
+			Commands: []agent.Command{{Name: "fake", Args: []string{os.Args[0]}, Env: []string{envRuntime + "=1", "GORACE=atexit_sleep_ms=0"}}},
 		})
 	})
 	return &Grid{URL: l.URL, Admin: read(t, l.AdminKeyFile)}

@@ -39,7 +39,7 @@ func (p Policy) After(failures int) time.Duration {
 	return wait - rand.N(time.Duration(float64(wait)*p.Jitter)+1)
 }
 
-// A Backoff counts failures in a row and waits as its Policy says. It belongs to one goroutine.
+// A Backoff counts failures in a row and waits by its Policy. It belongs to one goroutine.
 type Backoff struct {
 	Policy
 	failures int

@@ -67,7 +67,7 @@ func TestWriteFileLeavesNothingAfterAnError(t *testing.T) {
 	err := disk.WriteFile(occupied, []byte("x"), 0o600)
 	problem, ok := errors.AsType[*fs.PathError](err)
 	if !ok || problem.Path != occupied || strings.Contains(err.Error(), ".part") {
-		t.Errorf("over a directory: %v", err)
+		t.Errorf("in place of a directory: %v", err)
 	}
 	wantOnly(t, dir, "occupied")
 

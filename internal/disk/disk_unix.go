@@ -18,7 +18,7 @@ func lock(file *os.File) error {
 }
 
 // syncDirectory makes a rename in a directory durable. Some network file systems cannot sync a
-// directory and say EINVAL or ENOTSUP.
+// directory and return EINVAL or ENOTSUP.
 func syncDirectory(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 
 // This file is how slots and the session of the moment find each other.
 
-// attach makes out the way to the coordinator and says again how finished attempts ended. Under one
-// lock, so that each outcome is said exactly once a session.
+// attach sends messages through out from here on, and first how finished attempts ended: under one
+// lock, so that each outcome is sent exactly once a session.
 func (s *slots) attach(out *outbox) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -21,15 +21,15 @@ func (s *slots) attach(out *outbox) {
 	}
 }
 
-// detach ends what attach began. What is said from here on is lost, or repeated by the next attach.
+// detach ends what attach began. What is sent from here on is lost, or sent again by the next attach.
 func (s *slots) detach() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.out = nil
 }
 
-// say passes a message on if there is a session.
-func (s *slots) say(m api.NodeMessage) {
+// send passes a message on if there is a session.
+func (s *slots) send(m api.NodeMessage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.out != nil {
@@ -37,8 +37,8 @@ func (s *slots) say(m api.NodeMessage) {
 	}
 }
 
-// tell passes on progress or a preview of an attempt that is still wanted.
-func (s *slots) tell(a *attempt, m api.NodeMessage) {
+// report passes on progress or a preview of an attempt that is still wanted.
+func (s *slots) report(a *attempt, m api.NodeMessage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.out != nil && !a.dropped {
@@ -51,7 +51,7 @@ func (s *slots) order(drain bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ordered = drain
-	s.hurry()
+	s.beatNow()
 }
 
 // leave takes nothing new from here on.
@@ -59,12 +59,12 @@ func (s *slots) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.leaving = true
-	s.hurry()
+	s.beatNow()
 }
 
-func (s *slots) hurry() {
+func (s *slots) beatNow() {
 	select {
-	case s.nudge <- struct{}{}:
+	case s.due <- struct{}{}:
 	default:
 	}
 }

@@ -101,7 +101,7 @@ type Uploads interface {
 	Keep(ctx context.Context, r *http.Request, who Caller, picture []byte) (string, error)
 }
 
-// A Service is all that the coordinator does for dialects.
+// A Service is all that the coordinator does for dialects: what tests stand in for, and what intake is held against.
 type Service interface {
 	Callers
 	Offers

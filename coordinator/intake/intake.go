@@ -26,6 +26,8 @@ import (
 	"github.com/easelgrid/easel/coordinator/webhook"
 )
 
+var _ dialect.Service = (*Service)(nil)
+
 // A Service is what dialects see of the coordinator.
 type Service struct {
 	o        Options

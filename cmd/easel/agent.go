@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -36,8 +35,8 @@ func agentRunCommand() *cobra.Command {
 		Use:   "run --coordinator URL --join TOKEN --data DIR",
 		Short: "Run the agent in the foreground",
 		Long: `Joins a coordinator, runs its jobs and delivers the pictures. The first run makes the node's key in
-DIR and needs a join token; later runs need neither token nor anything else that is in DIR.
-SIGTERM or Ctrl-C drains: what runs is finished and delivered first. A second one ends at once.`,
+DIR and needs a join token; later runs find the key in DIR and need no token. SIGTERM or Ctrl-C drains
+the node: running jobs are finished and delivered first. A second signal ends the agent at once.`,
 		Example: `  easel agent run --coordinator http://127.0.0.1:7878 --join "$(cat data/join.token)" --data node
   easel agent run --coordinator http://127.0.0.1:7878 --join TOKEN --data node --runtime fake`,
 		Args: noArguments,
@@ -67,9 +66,9 @@ SIGTERM or Ctrl-C drains: what runs is finished and delivered first. A second on
 	f.StringVar(&config.Coordinator, "coordinator", cmpOr(os.Getenv("EASEL_COORDINATOR"), "http://127.0.0.1:7878"), "`URL` of the coordinator (or EASEL_COORDINATOR)")
 	f.StringVar(&config.JoinToken, "join", os.Getenv("EASEL_JOIN_TOKEN"), "join `TOKEN`, needed the first time only (or EASEL_JOIN_TOKEN)")
 	f.StringVar(&config.Data, "data", "easel-node", "directory for the node's key and unfinished work")
-	f.StringArrayVar(&names, "runtime", []string{"builtin"}, strings.Join(runtimeNames(), " or ")+"; may be repeated")
-	f.IntVar(&config.Slots, "slots", 1, "jobs at a time")
-	f.DurationVar(&config.DrainTimeout, "drain-timeout", 0, "longest wait for running jobs at the end (5m)")
+	f.StringArrayVar(&names, "runtime", []string{"builtin"}, list(runtimeNames(), "or")+"; may be repeated")
+	f.IntVar(&config.Slots, "slots", 1, "how many jobs run at the same time")
+	f.DurationVar(&config.DrainTimeout, "drain-timeout", 0, "how long running jobs may take to finish when the agent stops (default 5m)")
 	f.BoolVar(&asJSON, "json", false, "print the node's id as one line of JSON at each registration")
 	f.BoolVar(&withStdin, "exit-with-stdin", false, "drain when stdin ends")
 	_ = f.MarkHidden("exit-with-stdin")

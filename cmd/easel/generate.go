@@ -28,7 +28,7 @@ func (f *clientFlags) register(set *pflag.FlagSet) {
 	set.StringVar(&f.coordinator, "coordinator", cmpOr(os.Getenv("EASEL_COORDINATOR"), "http://127.0.0.1:7878"), "`URL` of the coordinator (or EASEL_COORDINATOR)")
 	set.StringVar(&f.key, "key", "", "API key (or EASEL_KEY)")
 	set.StringVar(&f.keyFile, "key-file", "", "file with the API key, which keeps it out of the process list")
-	set.StringVar(&f.caCert, "ca-cert", "", "PEM `file` with the coordinator's certificate, when it made its own (DIR/cert.pem)")
+	set.StringVar(&f.caCert, "ca-cert", "", "PEM `file` with the certificate of a coordinator that made its own (its DIR/cert.pem)")
 }
 
 func cmpOr(a, b string) string {

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// hangUps tells of every SIGHUP, by which files are read again, until it is stopped.
-func hangUps() (told <-chan struct{}, stop func()) {
+// hangUps sends on a channel at every SIGHUP, the signal to read files again, until stop is called.
+func hangUps() (received <-chan struct{}, stop func()) {
 	signals, out, done := make(chan os.Signal, 1), make(chan struct{}), make(chan struct{})
 	signal.Notify(signals, syscall.SIGHUP)
 	go func() {

@@ -1,4 +1,4 @@
 package main
 
 // hangUps never tells of anything: there is no SIGHUP here.
-func hangUps() (told <-chan struct{}, stop func()) { return nil, func() {} }
+func hangUps() (received <-chan struct{}, stop func()) { return nil, func() {} }

@@ -21,7 +21,7 @@ import (
 	"github.com/easelgrid/easel/api/client"
 )
 
-// clientFlags say which coordinator to talk to.
+// clientFlags name the coordinator to talk to, and the key for it.
 type clientFlags struct{ coordinator, key, keyFile, caCert string }
 
 func (f *clientFlags) register(set *pflag.FlagSet) {
@@ -84,7 +84,7 @@ type unreachableError struct{ error }
 
 func (e unreachableError) Unwrap() error { return e.error }
 
-// reached names the coordinator in errors of the network, which otherwise tell little.
+// reached adds the coordinator's address to network errors, which do not name it.
 func reached(c *client.Client, err error) error {
 	if _, ok := errors.AsType[*url.Error](err); ok && !errors.Is(err, context.Canceled) {
 		return unreachableError{fmt.Errorf("the coordinator at %s cannot be reached: %w", c.URL, errors.Unwrap(err))}

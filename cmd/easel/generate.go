@@ -84,7 +84,7 @@ type unreachableError struct{ error }
 
 func (e unreachableError) Unwrap() error { return e.error }
 
-// reached adds the coordinator's address to network errors, which do not name it.
+// reached puts the coordinator's address into network errors, in place of the request's URL.
 func reached(c *client.Client, err error) error {
 	if _, ok := errors.AsType[*url.Error](err); ok && !errors.Is(err, context.Canceled) {
 		return unreachableError{fmt.Errorf("the coordinator at %s cannot be reached: %w", c.URL, errors.Unwrap(err))}

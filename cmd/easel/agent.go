@@ -35,8 +35,8 @@ func agentRunCommand() *cobra.Command {
 		Use:   "run --coordinator URL --join TOKEN --data DIR",
 		Short: "Run the agent in the foreground",
 		Long: `Joins a coordinator, runs its jobs and delivers the pictures. The first run makes the node's key in
-DIR and needs a join token; later runs need neither token nor anything else that is in DIR.
-SIGTERM or Ctrl-C drains: what runs is finished and delivered first. A second one ends at once.`,
+DIR and needs a join token; later runs find the key in DIR and need no token. SIGTERM or Ctrl-C drains
+the node: running jobs are finished and delivered first. A second signal ends the agent at once.`,
 		Example: `  easel agent run --coordinator http://127.0.0.1:7878 --join "$(cat data/join.token)" --data node
   easel agent run --coordinator http://127.0.0.1:7878 --join TOKEN --data node --runtime fake`,
 		Args: noArguments,

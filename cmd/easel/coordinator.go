@@ -26,7 +26,8 @@ func coordinatorCommand() *cobra.Command {
 		Use:   "coordinator --data DIR --listen ADDR",
 		Short: "Accept jobs and place them on nodes",
 		Long: `Runs a coordinator. The first start writes an admin key (DIR/admin.key) and a one-use join token
-(DIR/join.token). Everything it accepted is in DIR: kill it and start it again, and it goes on.`,
+(DIR/join.token). Every accepted job is kept in DIR: after a stop or a crash, start the coordinator
+again and it continues.`,
 		Example: `  easel coordinator --data data --listen 127.0.0.1:7878
   easel coordinator --data data --catalog docs/examples/catalog-demo.yaml
   easel coordinator token --data data`,
@@ -55,21 +56,21 @@ func coordinatorCommand() *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&config.Data, "data", "easel-coordinator", "directory for everything it keeps")
-	f.StringVar(&config.Listen, "listen", "127.0.0.1:7878", "address for clients and nodes; port 0 picks one")
-	f.StringVar(&config.Certificate, "tls-cert", "", "PEM `file` with a certificate (off loopback one is made and pinned by join tokens)")
-	f.StringVar(&config.Key, "tls-key", "", "PEM `file` with its key")
-	f.BoolVar(&config.PlainHTTP, "plain-http", false, "no TLS off loopback, as behind a proxy that has it")
-	f.DurationVar(&config.Heartbeat, "heartbeat", 0, "how often nodes report (5s)")
-	f.DurationVar(&config.Lease, "lease", 0, "how long a silent node keeps an attempt (15s)")
-	f.StringVar(&config.Catalog, "catalog", "", "YAML `file` of the models that clients see; read again when it changes (all that nodes have)")
-	f.StringVar(&config.PublicURL, "public-url", "", "what links to pictures begin with (as each client reached us)")
-	f.DurationVar(&config.LinkValid, "link-valid", 0, "how long links to pictures work (24h)")
-	f.StringVar(&config.Artifacts, "artifacts", "", "`where` pictures are kept: a directory, or s3://bucket?region=... (DATA/artifacts)")
-	f.DurationVar(&config.KeepImages, "keep-images", 0, "how long images are kept after their job ended, at least as long as links; -1s for ever (as long as links)")
-	f.DurationVar(&config.KeepRecords, "keep-jobs", 0, "the same for the jobs themselves, at least as long as images (720h)")
-	f.BoolVar(&config.KeepAbandoned, "keep-abandoned", false, "let a job go on whose client hung up while it waited")
-	f.StringSliceVar(&private, "allow-private", nil, "`networks` such as 10.0.0.0/8 that pictures and webhooks may be in although they are not public")
+	f.StringVar(&config.Data, "data", "easel-coordinator", "directory for everything the coordinator keeps")
+	f.StringVar(&config.Listen, "listen", "127.0.0.1:7878", "address for clients and nodes; port 0 picks a free port")
+	f.StringVar(&config.Certificate, "tls-cert", "", "PEM `file` with a certificate (default: off loopback one is made, and join tokens pin it)")
+	f.StringVar(&config.Key, "tls-key", "", "PEM `file` with the certificate's key")
+	f.BoolVar(&config.PlainHTTP, "plain-http", false, "serve plain HTTP off loopback, for use behind a proxy that does TLS")
+	f.DurationVar(&config.Heartbeat, "heartbeat", 0, "how often nodes report (default 5s)")
+	f.DurationVar(&config.Lease, "lease", 0, "how long a silent node keeps an attempt (default 15s)")
+	f.StringVar(&config.Catalog, "catalog", "", "YAML `file` that lists the models clients see; read again when it changes (default: every model of the nodes)")
+	f.StringVar(&config.PublicURL, "public-url", "", "start of links to pictures (default: the address the client used)")
+	f.DurationVar(&config.LinkValid, "link-valid", 0, "how long links to pictures work (default 24h)")
+	f.StringVar(&config.Artifacts, "artifacts", "", "`where` pictures are kept: a directory, or s3://bucket?region=... (default DATA/artifacts)")
+	f.DurationVar(&config.KeepImages, "keep-images", 0, "how long images are kept after their job has ended; -1s for ever (default, and at least: as long as links work)")
+	f.DurationVar(&config.KeepRecords, "keep-jobs", 0, "how long jobs themselves are kept, at least as long as images; -1s for ever (default 720h)")
+	f.BoolVar(&config.KeepAbandoned, "keep-abandoned", false, "keep running a job whose client hung up while waiting for it")
+	f.StringSliceVar(&private, "allow-private", nil, "private `networks`, such as 10.0.0.0/8, that pictures may be fetched from and webhooks sent to")
 	f.BoolVar(&asJSON, "json", false, "print the address and files as one line of JSON")
 	f.BoolVar(&withStdin, "exit-with-stdin", false, "stop when stdin ends")
 	_ = f.MarkHidden("exit-with-stdin")
@@ -115,7 +116,7 @@ func tokenCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "token",
 		Short:   "Make a one-use join token for another node",
-		Long:    "Asks the coordinator that runs on the data directory.",
+		Long:    "Asks the coordinator that is running on the data directory for a token, and prints it.",
 		Example: "  easel coordinator token --data data",
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -16,7 +16,7 @@ import (
 	"github.com/easelgrid/easel/api/client"
 )
 
-// demoPrompts are what the demo draws when no prompt is given.
+// demoPrompts are what the demo draws unless --prompt is given.
 var demoPrompts = []api.JobRequest{
 	{Prompt: "a red circle on a blue background"},
 	{Prompt: "a large yellow star in the center on a purple background"},
@@ -35,7 +35,7 @@ func demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Run everything on this machine and make pictures",
 		Long: `Starts a coordinator, an agent and its diffusion runtime as separate processes on loopback, in a
-temporary directory, and makes one picture per prompt. Nothing stays behind but the pictures.`,
+temporary directory, and makes one picture per prompt. Only the pictures are left behind.`,
 		Example: `  easel demo --out pics
   easel demo --prompt "a small white star at the top on a red background" --seed 5`,
 		Args: noArguments,
@@ -62,7 +62,7 @@ temporary directory, and makes one picture per prompt. Nothing stays behind but 
 		},
 	}
 	c.Flags().StringVar(&out, "out", "easel-demo", "directory for the pictures")
-	c.Flags().StringArrayVar(&prompts, "prompt", nil, "what to draw instead; may be repeated")
+	c.Flags().StringArrayVar(&prompts, "prompt", nil, "what to draw instead of the four pictures; may be repeated")
 	c.Flags().Int64Var(&seed, "seed", 7, "seed of every picture")
 	c.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
 	return c

@@ -21,14 +21,14 @@ import (
 	"github.com/easelgrid/easel/api/client"
 )
 
-// clientFlags name a coordinator and the key for it.
+// clientFlags name the coordinator to talk to, and the key for it.
 type clientFlags struct{ coordinator, key, keyFile, caCert string }
 
 func (f *clientFlags) register(set *pflag.FlagSet) {
 	set.StringVar(&f.coordinator, "coordinator", cmpOr(os.Getenv("EASEL_COORDINATOR"), "http://127.0.0.1:7878"), "`URL` of the coordinator (or EASEL_COORDINATOR)")
 	set.StringVar(&f.key, "key", "", "API key (or EASEL_KEY)")
 	set.StringVar(&f.keyFile, "key-file", "", "file with the API key, which keeps it out of the process list")
-	set.StringVar(&f.caCert, "ca-cert", "", "PEM `file` with the coordinator's certificate, when it made its own (DIR/cert.pem)")
+	set.StringVar(&f.caCert, "ca-cert", "", "PEM `file` with the certificate of a coordinator that made its own (its DIR/cert.pem)")
 }
 
 func cmpOr(a, b string) string {
@@ -84,7 +84,7 @@ type unreachableError struct{ error }
 
 func (e unreachableError) Unwrap() error { return e.error }
 
-// reached names the coordinator in errors of the network, which lack it.
+// reached puts the coordinator's address into network errors, in place of the request's URL.
 func reached(c *client.Client, err error) error {
 	if _, ok := errors.AsType[*url.Error](err); ok && !errors.Is(err, context.Canceled) {
 		return unreachableError{fmt.Errorf("the coordinator at %s cannot be reached: %w", c.URL, errors.Unwrap(err))}

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// hangUps reports every SIGHUP, at which files are read again, until it is stopped.
+// hangUps sends on a channel at every SIGHUP, the signal to read files again, until stop is called.
 func hangUps() (received <-chan struct{}, stop func()) {
 	signals, out, done := make(chan os.Signal, 1), make(chan struct{}), make(chan struct{})
 	signal.Notify(signals, syscall.SIGHUP)

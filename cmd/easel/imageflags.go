@@ -44,40 +44,40 @@ type imageFlags struct {
 func (f *imageFlags) register(set *pflag.FlagSet) {
 	f.set = set
 	set.StringVar(&f.request.Prompt, "prompt", "", "what the picture shows (required)")
-	set.StringVar(&f.request.NegativePrompt, "negative", "", "what it must not show")
-	set.StringVar(&f.request.Model, "model", "", "name of the model (the default one)")
-	set.StringVar(&f.request.Scheduler, "scheduler", "", "DDIMScheduler, EulerDiscreteScheduler, ... (docs/schedulers.md)")
-	set.IntVar(&f.steps, "steps", 0, "denoising steps (the model's default)")
-	set.Float64Var(&f.guidance, "guidance", 0, "guidance scale (the model's default)")
-	set.Int64Var(&f.seed, "seed", 0, "seed of the first image; image i uses seed+i (random)")
-	set.IntVar(&f.width, "width", 0, "pixels, a multiple of 8 (the model's default)")
-	set.IntVar(&f.height, "height", 0, "pixels, a multiple of 8 (the model's default)")
-	set.IntVar(&f.outWidth, "output-width", 0, "pixels that the finished picture is brought to, with --output-height (as it is made)")
-	set.IntVar(&f.outHeight, "output-height", 0, "the same")
+	set.StringVar(&f.request.NegativePrompt, "negative", "", "what the picture must not show")
+	set.StringVar(&f.request.Model, "model", "", "name of the model (default: the coordinator's or runtime's)")
+	set.StringVar(&f.request.Scheduler, "scheduler", "", "scheduler: DDIMScheduler, EulerDiscreteScheduler, ... (docs/schedulers.md)")
+	set.IntVar(&f.steps, "steps", 0, "denoising steps (default: the model's)")
+	set.Float64Var(&f.guidance, "guidance", 0, "guidance scale (default: the model's)")
+	set.Int64Var(&f.seed, "seed", 0, "seed of the first image; image i uses seed+i (default: random)")
+	set.IntVar(&f.width, "width", 0, "in pixels, a multiple of 8 (default: the model's)")
+	set.IntVar(&f.height, "height", 0, "in pixels, a multiple of 8 (default: the model's)")
+	set.IntVar(&f.outWidth, "output-width", 0, "resize the finished picture to this many pixels; needs --output-height")
+	set.IntVar(&f.outHeight, "output-height", 0, "resize the finished picture to this many pixels; needs --output-width")
 	set.IntVar(&f.n, "n", 1, "number of images")
 	set.StringArrayVar(&f.loras, "lora", nil, "`NAME:WEIGHT`, weight from -4 to 4; may be repeated")
-	set.StringVarP(&f.output, "output", "o", "easel.png", "file to write, .png, .jpg or .webp; with --n, NAME-1.png, NAME-2.png, ...")
+	set.StringVarP(&f.output, "output", "o", "easel.png", "file to write, .png, .jpg or .webp; with --n, files are NAME-1.png, NAME-2.png, ...")
 	set.BoolVar(&f.printJSON, "json", false, "print the result as JSON")
 
 	set.StringVar(&f.initFile, "init", "", "`FILE` of a picture to start from (png, jpeg, webp)")
-	set.StringVar(&f.maskFile, "mask", "", "`FILE` of a picture as large as --init, white where it is painted anew")
-	set.Float64Var(&f.strength, "strength", 0, "how much of --init is given up, more than 0 to 1 (0.8; with --mask or --inversion 1)")
-	set.BoolVar(&f.inversion, "inversion", false, "walk --init back to the noise it comes from, and make the picture from that")
-	set.StringVar(&f.request.VAE, "vae", "", "name of a VAE in place of the model's own")
-	set.IntVar(&f.clipSkip, "clip-skip", 0, "last layers of the text encoder to leave out, 0 to 8")
-	set.Float64Var(&f.tokenMerging, "token-merging", 0, "share of similar tokens to merge, 0 to 0.75: faster and less exact")
-	set.IntVar(&f.quality, "quality", 0, "of .jpg and .webp, 1 to 100 (90)")
+	set.StringVar(&f.maskFile, "mask", "", "`FILE` of a picture as large as --init, white where --init is repainted")
+	set.Float64Var(&f.strength, "strength", 0, "how much of --init may change, more than 0, at most 1 (default 0.8; 1 with --mask or --inversion)")
+	set.BoolVar(&f.inversion, "inversion", false, "turn --init back into noise, and make the picture from that noise")
+	set.StringVar(&f.request.VAE, "vae", "", "name of a VAE to use in place of the model's own")
+	set.IntVar(&f.clipSkip, "clip-skip", 0, "how many last layers of the text encoder to skip, 0 to 8")
+	set.Float64Var(&f.tokenMerging, "token-merging", 0, "share of similar tokens to merge, 0 to 0.75: faster but less exact")
+	set.IntVar(&f.quality, "quality", 0, "quality of .jpg and .webp, 1 to 100 (default 90)")
 	set.BoolVar(&f.transparent, "transparent", false, "make the model's plain background transparent (.png, .webp)")
-	set.BoolVar(&f.safetyCheck, "safety-check", false, "check the pictures for what is not safe to show (where the model can)")
-	set.Var((*word[api.SafetyAction])(&f.request.SafetyAction), "safety-action", "what becomes of an unsafe picture: black, blur, pixelate or text")
+	set.BoolVar(&f.safetyCheck, "safety-check", false, "check pictures for unsafe content (default: where the model can)")
+	set.Var((*word[api.SafetyAction])(&f.request.SafetyAction), "safety-action", "what to make of an unsafe picture: black, blur, pixelate or text")
 
 	options := &f.request.SchedulerOptions
 	set.StringVar(&options.SigmaSchedule, "sigmas", "", "sigma schedule: normal, karras, exponential or beta")
 	set.StringVar(&options.Spacing, "spacing", "", "timestep spacing: leading, linspace or trailing")
 	set.StringVar(&options.Algorithm, "algorithm", "", "algorithm type, such as sde-dpmsolver++")
 	set.IntVar(&options.SolverOrder, "solver-order", 0, "order of a multistep solver, 1 to 3")
-	set.StringVar(&options.SolverType, "solver-type", "", "midpoint, heun, bh1, bh2 or logrho")
-	set.Float64Var(&f.eta, "eta", 0, "share of fresh noise of DDIM, 0 to 1")
+	set.StringVar(&options.SolverType, "solver-type", "", "solver type: midpoint, heun, bh1, bh2 or logrho")
+	set.Float64Var(&f.eta, "eta", 0, "share of fresh noise in DDIM, 0 to 1")
 	set.BoolVar(&options.RescaleZeroSNR, "zero-snr", false, "rescale the noise schedule so that it ends in pure noise")
 }
 
@@ -142,7 +142,7 @@ func (f *imageFlags) build() (api.JobRequest, error) {
 	return r, nil
 }
 
-// formats are chosen by the output's extension.
+// formats are those of output files, by extension.
 var formats = map[string]api.Format{
 	".png": api.FormatPNG, ".jpg": api.FormatJPEG, ".jpeg": api.FormatJPEG, ".webp": api.FormatWebP,
 }

@@ -46,7 +46,7 @@ func jobsCommand() *cobra.Command {
 	server.register(c.PersistentFlags())
 	c.PersistentFlags().BoolVar(&asJSON, "json", false, "print as JSON")
 	c.Flags().StringVar(&state, "state", "", "only jobs in this state: queued, assigned, running, succeeded, failed, canceled")
-	c.Flags().IntVar(&limit, "limit", 20, "how many")
+	c.Flags().IntVar(&limit, "limit", 20, "list at most this many")
 	c.AddCommand(
 		oneJob("show ID", "Show a job", &server, &asJSON, (*client.Client).Job),
 		oneJob("cancel ID", "Cancel a job", &server, &asJSON, (*client.Client).Cancel),

@@ -20,7 +20,7 @@ func keysCommand() *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use:   "keys",
-		Short: "Make, list and revoke API keys, and see what they used",
+		Short: "Make, list and revoke API keys, and show what they used",
 		Example: `  easel keys create website --dialect openai --images-per-day 1000 --key-file data/admin.key
   easel keys list --key-file data/admin.key
   easel keys revoke website --key-file data/admin.key
@@ -41,11 +41,11 @@ func createKeyCommand(server *clientFlags, asJSON *bool) *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use:   "create NAME",
-		Short: "Make an API key and print it, this once",
-		Long: `Makes an API key. The key is printed now and kept nowhere: the coordinator has its hash only.
+		Short: "Make an API key and print it, once only",
+		Long: `Makes an API key. The key is printed now and stored nowhere: the coordinator keeps only its hash.
 
-A key that is bound to a dialect gets that dialect where several share a path, so that a client that
-cannot change its path gets the right one. Limits of 0 are none; an admin's key has none unless one is given.`,
+Several dialects share a path. A key that is bound to one of them gets that one, so that a client which
+cannot change its path is understood. A limit of 0 means no limit; an admin's key has no limits unless given.`,
 		Example: `  easel keys create website --dialect openai --key-file data/admin.key
   easel keys create trial --images-per-day 20 --open-jobs 1 --valid 168h --key-file data/admin.key --json`,
 		Args: oneArgument,
@@ -77,12 +77,12 @@ cannot change its path gets the right one. Limits of 0 are none; an admin's key 
 	f := c.Flags()
 	f.StringVar(&request.Role, "role", "client", "client or admin")
 	f.StringVar(&request.Dialect, "dialect", "", "openai, distribute, modelslab, nebulablock, deepfellow or yescale")
-	f.BoolVar(&request.PromptSettings, "prompt-settings", false, "allow settings inside of prompts, in dialects that have such")
-	f.DurationVar(&valid, "valid", 0, "how long it works (until it is revoked)")
-	f.IntVar(&limits.RequestsPerMinute, "requests-per-minute", limits.RequestsPerMinute, "requests that it may send in a minute")
-	f.IntVar(&limits.OpenJobs, "open-jobs", limits.OpenJobs, "jobs that it may have at once")
-	f.IntVar(&limits.ImagesPerDay, "images-per-day", limits.ImagesPerDay, "images that it may make in a day (UTC)")
-	f.Float64Var(&limits.MegapixelStepsPerDay, "megapixel-steps-per-day", limits.MegapixelStepsPerDay, "steps * width * height / 2^20 that it may make in a day (UTC)")
+	f.BoolVar(&request.PromptSettings, "prompt-settings", false, "allow settings inside prompts, in dialects that have them")
+	f.DurationVar(&valid, "valid", 0, "how long the key works (default: until it is revoked)")
+	f.IntVar(&limits.RequestsPerMinute, "requests-per-minute", limits.RequestsPerMinute, "requests the key may send in a minute")
+	f.IntVar(&limits.OpenJobs, "open-jobs", limits.OpenJobs, "unfinished jobs the key may have at once")
+	f.IntVar(&limits.ImagesPerDay, "images-per-day", limits.ImagesPerDay, "images the key may make in a day (UTC)")
+	f.Float64Var(&limits.MegapixelStepsPerDay, "megapixel-steps-per-day", limits.MegapixelStepsPerDay, "steps * width * height / 2^20 the key may use in a day (UTC)")
 	return c
 }
 
@@ -137,7 +137,7 @@ func usageCommand(server *clientFlags, asJSON *bool) *cobra.Command {
 	var name, from, to string
 	c := &cobra.Command{
 		Use:   "usage",
-		Short: "List what keys used, by day (UTC)",
+		Short: "List what each key used, by day (UTC)",
 		Example: `  easel keys usage --key-file data/admin.key
   easel keys usage --name website --from 2026-11-01 --to 2026-11-30 --key-file data/admin.key --json`,
 		Args: noArguments,
@@ -156,9 +156,9 @@ func usageCommand(server *clientFlags, asJSON *bool) *cobra.Command {
 			return printUsage(c.OutOrStdout(), usage)
 		},
 	}
-	c.Flags().StringVar(&name, "name", "", "only that key's")
-	c.Flags().StringVar(&from, "from", "", "first day, such as 2026-11-01 (30 days ago)")
-	c.Flags().StringVar(&to, "to", "", "last day (today)")
+	c.Flags().StringVar(&name, "name", "", "list only the key of this name")
+	c.Flags().StringVar(&from, "from", "", "first day, such as 2026-11-01 (default: 30 days ago)")
+	c.Flags().StringVar(&to, "to", "", "last day (default: today)")
 	return c
 }
 

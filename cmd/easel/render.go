@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -42,7 +41,7 @@ carry the parameters they were made with. The same seed gives the same file.`,
 	}
 	flags.register(c.Flags())
 	options.register(c.Flags())
-	c.Flags().StringVar(&runtime, "runtime", "builtin", strings.Join(runtimeNames(), " or "))
+	c.Flags().StringVar(&runtime, "runtime", "builtin", list(runtimeNames(), "or"))
 	return c
 }
 

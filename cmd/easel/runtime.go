@@ -19,7 +19,7 @@ var runtimes = []descriptor{
 		name: "diffusers", about: "Hugging Face diffusers in Python, on a GPU or the processor", start: diffusersFlags, listed: true,
 		install: installDiffusers, missing: diffusers.ErrNotInstalled, reference: "builtin",
 	},
-	{name: "fake", about: "draws gradients and misbehaves on order, for tests", start: fakeFlags, reference: "builtin"},
+	{name: "fake", about: "draws gradients and fails in the ways it is asked to, for tests", start: fakeFlags, reference: "builtin"},
 }
 
 // A descriptor is everything that the commands know of one runtime.

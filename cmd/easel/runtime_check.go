@@ -30,10 +30,10 @@ func runtimeCheckCommand() *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use:   "check NAME",
-		Short: "Start a runtime, and see whether it draws what it is asked to",
-		Long: `Starts the runtime, lets it draw "` + selfTest.Caption + `" with the shipped model, and looks at the picture. Other
-runtimes are also compared with the builtin one, which should give the same picture. The exit code is 1 if the
-runtime does not start or the picture does not show what was asked for.`,
+		Short: "Start a runtime and check that it draws what it is asked to",
+		Long: `Starts the runtime, draws "` + selfTest.Caption + `" with the shipped model and checks the picture.
+The picture of a runtime other than builtin is also compared with the builtin runtime's, which should be the same. The
+exit code is 1 if the runtime does not start or the picture does not show what was asked for.`,
 		Example: "  easel runtime check builtin\n  easel runtime check diffusers -o check.png",
 		Args:    oneArgument,
 		RunE: func(c *cobra.Command, args []string) error {

@@ -16,10 +16,10 @@ import (
 
 func diffusersFlags(own *pflag.FlagSet) starter {
 	var o diffusers.Options
-	own.StringVar(&o.Device, "device", "", "of the diffusers runtime: auto, cuda, mps or cpu (or EASEL_DEVICE)")
-	own.StringVar(&o.DType, "dtype", "", "of the diffusers runtime: auto, float32, float16 or bfloat16")
-	own.IntVar(&o.Threads, "threads", 0, "of the processor, for the diffusers runtime (as many as cores)")
-	own.BoolVar(&o.Compile, "compile", false, "let the diffusers runtime compile the model: a slow first picture, faster ones after it")
+	own.StringVar(&o.Device, "device", "", "device for the diffusers runtime: auto, cuda, mps or cpu (or EASEL_DEVICE)")
+	own.StringVar(&o.DType, "dtype", "", "precision for the diffusers runtime: auto, float32, float16 or bfloat16")
+	own.IntVar(&o.Threads, "threads", 0, "processor threads for the diffusers runtime (default: one per core)")
+	own.BoolVar(&o.Compile, "compile", false, "let the diffusers runtime compile the model: the first picture is slow, later ones are faster")
 	return starter{command: func(dirs modelDirs) ([]string, error) { return diffusersCommand(o, dirs) }}
 }
 

@@ -26,9 +26,9 @@ type ownFlags struct {
 // register adds the flags to those of a command. It comes before any other method.
 func (f *runtimeFlags) register(set *pflag.FlagSet) {
 	f.shared = unsorted()
-	f.shared.StringArrayVar(&f.dirs.models, "model-dir", nil, "`DIR` of another model in diffusers format; may be repeated. For diffusers also FILE.safetensors (docs/runtimes.md)")
-	f.shared.StringArrayVar(&f.dirs.loras, "lora-dir", nil, "`DIR` of LoRA files (*.safetensors); may be repeated")
-	f.shared.StringArrayVar(&f.dirs.vaes, "vae-dir", nil, "`DIR` of VAEs, a directory in diffusers format each; may be repeated")
+	f.shared.StringArrayVar(&f.dirs.models, "model-dir", nil, "`DIR` with another model in diffusers format, or FILE.safetensors for the diffusers runtime (docs/runtimes.md); may be repeated")
+	f.shared.StringArrayVar(&f.dirs.loras, "lora-dir", nil, "`DIR` with LoRA files (*.safetensors); may be repeated")
+	f.shared.StringArrayVar(&f.dirs.vaes, "vae-dir", nil, "`DIR` with VAEs, each a directory in diffusers format; may be repeated")
 	set.AddFlagSet(f.shared)
 	f.own = map[string]ownFlags{}
 	for _, d := range runtimes {
@@ -72,11 +72,19 @@ func (f runtimeFlags) onlyFor(name string) error {
 
 // subject makes a list the subject of a sentence.
 func subject(names []string) string {
-	last := len(names) - 1
-	if last == 0 {
+	if len(names) == 1 {
 		return names[0] + " is"
 	}
-	return strings.Join(names[:last], ", ") + " and " + names[last] + " are"
+	return list(names, "and") + " are"
+}
+
+// list is names as a sentence has them: "a, b or c".
+func list(names []string, conjunction string) string {
+	last := len(names) - 1
+	if last <= 0 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:last], ", ") + " " + conjunction + " " + names[last]
 }
 
 // command is how to start the runtime of that name, with its own flags and the shared ones.

@@ -21,8 +21,8 @@ func runtimeInstallCommand() *cobra.Command {
 		Use:   "install NAME",
 		Short: "Install a runtime that is not in this binary: " + strings.Join(installable(), ", "),
 		Long: `Makes a Python environment with PyTorch and diffusers. Every package is pinned and its hash is checked. It needs
-Python 3.11 to 3.14 and takes up to 8 GB and some minutes; interrupted, it begins again with what it has downloaded.
-pip's own settings hold (PIP_INDEX_URL, PIP_FIND_LINKS, a proxy). EASEL_HOME moves the environment elsewhere.`,
+Python 3.11 to 3.14, up to 8 GB of disk and a few minutes. If it is interrupted, run it again: what was downloaded
+is kept. pip's own settings apply (PIP_INDEX_URL, PIP_FIND_LINKS, a proxy). EASEL_HOME moves the environment elsewhere.`,
 		Example: `  easel runtime install diffusers
   easel runtime install diffusers --python python3.12 --index-url https://mirror.example/simple`,
 		Args: oneArgument,
@@ -37,9 +37,9 @@ pip's own settings hold (PIP_INDEX_URL, PIP_FIND_LINKS, a proxy). EASEL_HOME mov
 			}
 		},
 	}
-	c.Flags().StringVar(&flags.python, "python", "", "the `PYTHON` to make it with, 3.11 to 3.14")
+	c.Flags().StringVar(&flags.python, "python", "", "the `PYTHON` to use, 3.11 to 3.14")
 	c.Flags().StringVar(&flags.index, "index-url", "", "`URL` of another package index")
-	c.Flags().BoolVar(&flags.verbose, "verbose", false, "print what pip says instead of a progress bar")
+	c.Flags().BoolVar(&flags.verbose, "verbose", false, "print pip's output instead of a progress bar")
 	return c
 }
 

@@ -27,7 +27,7 @@ type field struct {
 	note   string
 }
 
-var keyField = field{"key", "text", dialect.Used, "the API key; a bearer token stands in for it"}
+var keyField = field{"key", "text", dialect.Used, "the API key; a bearer token works in its place"}
 
 // generationFields are those of text2img, img2img and inpaint.
 var generationFields = []field{
@@ -35,27 +35,27 @@ var generationFields = []field{
 	{"prompt", "prompt", dialect.Used, "required"},
 	{"negative_prompt", "text", dialect.Used, "what the image should not show"},
 	{"width", "side", dialect.Used, "a multiple of 8 from 64 to 4096; left out, the init image's or the model's"},
-	{"height", "side", dialect.Used, "as width"},
+	{"height", "side", dialect.Used, "the same as width"},
 	{"samples", "samples", dialect.Used, "1 to 4"},
 	{"num_inference_steps", "steps", dialect.Used, "1 to 500, not only 21, 31 and 41; also as steps"},
 	{"steps", "steps", dialect.Used, "another name of num_inference_steps, in the vendor's examples"},
 	{"safety_checker", "yesNo", dialect.Used, "yes needs a model that can be checked; left out, what can be checked is"},
-	{"safety_checker_type", "safety", dialect.Used, "sensitive_content_text unless given; without a check it has no effect"},
+	{"safety_checker_type", "safety", dialect.Used, "default sensitive_content_text; without a check it has no effect"},
 	{"enhance_prompt", "yesNo", dialect.Harmless, "nothing here rewrites prompts; yes is answered with a tip about that, because the vendor's examples send it"},
 	{"enhance_style", "nothing", dialect.Refused, "nothing here rewrites prompts"},
 	{"guidance_scale", "guidance", dialect.Used, "0 to 50"},
 	{"seed", "seed", dialect.Used, "0 to 4294967295; null and -1 are random"},
-	{"scheduler", "scheduler", dialect.Used, "one of 18, as far as the model works with it"},
+	{"scheduler", "scheduler", dialect.Used, "one of the 18 schedulers, if the model supports it"},
 	{"tomesd", "yesNo", dialect.Used, "yes merges half of the tokens; left out, none"},
-	{"use_karras_sigmas", "yesNo", dialect.Used, "a wish: yes applies where the scheduler has Karras sigmas, as the vendor's examples send it with every scheduler"},
+	{"use_karras_sigmas", "yesNo", dialect.Used, "yes is followed where the scheduler has Karras sigmas and ignored elsewhere, because the vendor's examples send it with every scheduler"},
 	{"algorithm_type", "algorithm", dialect.Used, "dpmsolver+++ is DPM-Solver++; an error with a scheduler that has no algorithm_type"},
 	{"vae", "names", dialect.Used, "a VAE that a node has for the model"},
-	{"lora_model", "names", dialect.Used, "up to 8 names with commas between them"},
-	{"lora_strength", "strengths", dialect.Used, "as many numbers from -4 to 4 as lora_model has names; left out, 1 each; without lora_model it has no effect"},
+	{"lora_model", "names", dialect.Used, "up to 8 names, separated by commas"},
+	{"lora_strength", "strengths", dialect.Used, "one number from -4 to 4 for each name in lora_model; left out, 1 each; without lora_model it has no effect"},
 	{"clip_skip", "clipSkip", dialect.Used, "1 to 8; 1 is the last layer of the text encoder, 2 the one before"},
-	{"webhook", "address", dialect.Used, "a public address that is notified of the end"},
+	{"webhook", "address", dialect.Used, "a public address that is notified when the job ends"},
 	{"track_id", "trackID", dialect.Used, "comes back with the webhook; up to 256 bytes"},
-	{"base64", "yesNo", dialect.Used, "yes gives plain base64 in output; pictures may come as address, base64 or data URI in any case"},
+	{"base64", "yesNo", dialect.Used, "yes gives plain base64 in output; pictures may be sent as an address, base64 or a data URI in any case"},
 	{"temp", "yesNo", dialect.Harmless, "every address is temporary: signed, and valid for 24 hours unless configured otherwise"},
 	{"instant_response", "yesNo", dialect.Used, "yes gives the processing reply at once"},
 	{"self_attention", "onlyNo", dialect.Refused, "yes: no runtime has self-attention guidance"},
@@ -80,7 +80,7 @@ var pictureFields = []field{
 	{"strength", "strength", dialect.Used, "more than 0, at most 1; left out, 0.7, and 1 with a mask"},
 }
 
-var maskField = field{"mask_image", "prompt", dialect.Used, "required; as large as init_image, white is painted anew"}
+var maskField = field{"mask_image", "prompt", dialect.Used, "required; as large as init_image; white is repainted"}
 
 // controlFields are documented for ControlNet, which is refused as a whole.
 var controlFields = []string{
@@ -99,7 +99,7 @@ func fieldsOf(request string) []field {
 	case controlNet:
 		var all []field
 		for _, name := range controlFields {
-			all = append(all, field{name, "anything", dialect.Refused, "no runtime does ControlNet; nor are the fields of img2img and inpaint looked at"})
+			all = append(all, field{name, "anything", dialect.Refused, "no runtime does ControlNet; the fields of img2img and inpaint are not checked either"})
 		}
 		return all
 	case fetch:
@@ -111,7 +111,7 @@ func fieldsOf(request string) []field {
 	case uploadImage:
 		return []field{
 			{"base64_image", "prompt", dialect.Used, "required; base64 or a data URI"},
-			{"image_type", "imageType", dialect.Used, "png, jpeg or jpg; what the picture is counts"},
+			{"image_type", "imageType", dialect.Used, "png, jpeg or jpg; the picture's real format counts"},
 		}
 	}
 	return nil

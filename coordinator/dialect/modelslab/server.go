@@ -88,11 +88,11 @@ var notDone = map[string]string{
 	"load_model_v2":    "models are installed on the nodes and named in the catalog",
 	"load_vae":         "VAEs are installed on the nodes",
 	"delete_model":     "models are removed on the nodes",
-	"sync_models":      "nodes tell their models themselves; get_all_models lists them",
-	"restart_server":   "there is no server of one key to restart",
-	"update_server":    "there is no server of one key to update",
-	"update":           "there is no server of one key to update",
-	"clear_cache":      "there is no cache of one key to clear",
+	"sync_models":      "nodes report their models themselves; get_all_models lists them",
+	"restart_server":   "no key has a server of its own to restart",
+	"update_server":    "no key has a server of its own to update",
+	"update":           "no key has a server of its own to update",
+	"clear_cache":      "no key has a cache of its own to clear",
 	"super_resolution": "nothing here enlarges images",
 }
 

@@ -144,7 +144,7 @@ func (c *call) follow(ctx context.Context) (Made, error) {
 			c.process.Kill(api.Errorf(api.CodeRuntimeHung, "the runtime ignored a cancel for %s and was killed", o.CancelGrace))
 			grace = nil
 		case <-stall.C:
-			c.process.Kill(api.Errorf(api.CodeRuntimeHung, "the runtime said nothing for %s and was killed", o.StallTimeout))
+			c.process.Kill(api.Errorf(api.CodeRuntimeHung, "the runtime reported nothing for %s and was killed", o.StallTimeout))
 		}
 	}
 }

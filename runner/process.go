@@ -178,7 +178,7 @@ func (p *Process) awaitHello(ctx context.Context) error {
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return api.Errorf(api.CodeCanceled, "canceled")
 		}
-		return api.Errorf(api.CodeRuntimeHung, "the runtime said nothing for %s after its start", p.options.HelloTimeout)
+		return api.Errorf(api.CodeRuntimeHung, "the runtime reported nothing for %s after its start", p.options.HelloTimeout)
 	}
 }
 

@@ -100,7 +100,7 @@ func TestMisbehaviour(t *testing.T) {
 		{name: "out of memory", prompt: "fake:oom", code: api.CodeOutOfMemory, naming: "out of memory"},
 		{name: "failure", prompt: "fake:fail=4", code: api.CodeRuntimeFailed, naming: "ordered to fail"},
 		{
-			name: "hang", prompt: "fake:hang=2", code: api.CodeRuntimeHung, naming: "said nothing for", ends: true,
+			name: "hang", prompt: "fake:hang=2", code: api.CodeRuntimeHung, naming: "reported nothing for", ends: true,
 			options: func(o *runner.Options) { o.StallTimeout = 200 * time.Millisecond },
 		},
 	} {
@@ -135,7 +135,7 @@ func TestBadStart(t *testing.T) {
 		code   api.Code
 		naming string
 	}{
-		{"mute", api.CodeRuntimeHung, "said nothing"},
+		{"mute", api.CodeRuntimeHung, "reported nothing"},
 		{"babble", api.CodeRuntimeFailed, "broke the protocol"},
 		{"long line", api.CodeRuntimeFailed, "broke the protocol"},
 		{"early death", api.CodeRuntimeCrashed, "no CUDA-capable device"},

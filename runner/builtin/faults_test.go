@@ -202,7 +202,7 @@ func TestBadLoRAsAreRefusedByKey(t *testing.T) {
 		{"three sides", map[string][]int{q + ".lora_A.weight": {2, 21, 1}, q + ".lora_B.weight": {21, 2, 1}}, nil, "shapes"},
 		{"wide up", map[string][]int{"lora_unet_conv_in.lora_down.weight": {2, 4, 3, 3}, "lora_unet_conv_in.lora_up.weight": {12, 2, 3, 3}}, nil, "shapes"},
 		{"two alphas", map[string][]int{q + ".lora_A.weight": {2, 21}, q + ".lora_B.weight": {21, 2}, q + ".alpha": {2}}, nil, "alpha"},
-		{"one matrix in two spellings", map[string][]int{q + ".lora_A.weight": {2, 21}, q + ".lora_B.weight": {21, 2}, q + ".lora_down.weight": {2, 21}}, nil, "to_q.lora_down.weight says again"},
+		{"one matrix in two spellings", map[string][]int{q + ".lora_A.weight": {2, 21}, q + ".lora_B.weight": {21, 2}, q + ".lora_down.weight": {2, 21}}, nil, "to_q.lora_down.weight repeats"},
 		{"metadata", map[string][]int{q + ".lora_A.weight": {2, 21}}, map[string]string{"lora_adapter_metadata": "["}, "lora_adapter_metadata"},
 		{"metadata of DoRA", map[string][]int{q + ".lora_A.weight": {2, 21}}, map[string]string{"lora_adapter_metadata": `{"unet.use_dora": true}`}, "use_dora"},
 	} {

@@ -55,7 +55,7 @@ func OpenLoRA(fsys fs.FS, name string) (*LoRA, error) {
 		}
 		tensor := &parts[at.String()].tensors[role]
 		if tensor.Shape != nil { // in two spellings
-			return nil, fmt.Errorf("%s: the key %s says again what %s has said", name, key, parts[at.String()].key)
+			return nil, fmt.Errorf("%s: the key %s repeats what %s has", name, key, parts[at.String()].key)
 		}
 		*tensor, _ = file.Tensor(key)
 	}

@@ -68,6 +68,8 @@ type heldKey struct {
 	Key
 	hash     string
 	revision uint64
+
+	mu       sync.Mutex // over a request of the limiter's and taking it back
 	requests *rate.Limiter
 }
 
@@ -111,7 +113,7 @@ func (k *Keys) hold(hash string, key Key, revision uint64) {
 	if n := key.Limits.RequestsPerMinute; n > 0 {
 		limit, burst = rate.Limit(float64(n)/60), n
 	}
-	k.byHash[hash] = &heldKey{key, hash, revision, rate.NewLimiter(limit, burst)}
+	k.byHash[hash] = &heldKey{Key: key, hash: hash, revision: revision, requests: rate.NewLimiter(limit, burst)}
 }
 
 // nameless names a key that was made before keys had names.
@@ -170,6 +172,8 @@ func (f Found) Admit(now time.Time) (Caller, error) {
 
 // admit takes one request off what is allowed, or returns how long there is none.
 func (h *heldKey) admit(now time.Time) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	r := h.requests.ReserveN(now, 1)
 	wait := r.DelayFrom(now)
 	if wait > 0 {

@@ -84,7 +84,7 @@ func (c Caller) Admin() bool { return c.Role == RoleAdmin }
 
 // Why a request is refused for its key.
 var (
-	ErrNoKey      = &api.Error{Code: api.CodeUnauthorized, Message: "Authorization: the request has no API key, want \"Bearer KEY\""}
+	errNoKey      = &api.Error{Code: api.CodeUnauthorized, Message: "Authorization: the request has no API key, want \"Bearer KEY\""}
 	errWrongKey   = &api.Error{Code: api.CodeUnauthorized, Message: "Authorization: the API key is not valid here"}
 	errExpiredKey = &api.Error{Code: api.CodeUnauthorized, Message: "Authorization: the API key has expired"}
 	ErrNotAdmin   = &api.Error{Code: api.CodeForbidden, Message: "this needs an admin key"}
@@ -142,7 +142,7 @@ type Found struct{ held *heldKey }
 // Find looks a key up.
 func (k *Keys) Find(key string) (Found, error) {
 	if key == "" {
-		return Found{}, ErrNoKey
+		return Found{}, errNoKey
 	}
 	hash := ident.Digest([]byte(key))
 	k.mu.Lock()

@@ -53,7 +53,7 @@ func (s *server) maySee(r *http.Request, found job.Snapshot, id string, index in
 	}
 	who, err := s.Keys.Caller(bearer(r), now)
 	if err == nil && found.Job.ID != "" && !intake.MayUse(who.Name, who.Role == account.RoleAdmin, found.Record) {
-		err = api.Errorf(api.CodeNotFound, "there is no job %s", api.Quote(id))
+		err = job.ErrNoJob(id)
 	}
 	if err != nil && query.Has("signature") {
 		return signed

@@ -69,7 +69,7 @@ type heldKey struct {
 	hash     string
 	revision uint64
 
-	mu       sync.Mutex // over a request of the limiter's and taking it back
+	mu       sync.Mutex // held while a request is reserved and, where it has to wait, given back
 	requests *rate.Limiter
 }
 

@@ -32,8 +32,8 @@ type Ledger struct {
 	days  *store.Bucket[day]
 	queue *job.Queue
 
-	// Over counting one job: many may be settled at once, and whoever counts looks at the queue between
-	// reading a day and writing it, so most of them would lose the day to another again and again.
+	// Held while a job is counted. Many jobs may settle at once, and counting one takes a while, so most of
+	// them would lose the compare-and-set of their day to others again and again.
 	mu sync.Mutex
 }
 

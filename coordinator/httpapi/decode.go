@@ -23,7 +23,7 @@ const (
 // than a wish, and would otherwise be ignored silently.
 func decodeRequest(w http.ResponseWriter, r *http.Request, limit int64, into any) error {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+	if _, over := errors.AsType[*http.MaxBytesError](err); over {
 		return api.Errorf(api.CodeTooLarge, "body: got more than %d bytes, want at most %d", limit, limit)
 	}
 	if err != nil {

@@ -46,7 +46,7 @@ func (w *reply) FlushError() error {
 
 func (w *reply) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// fixedStatus answers with a status of its own whatever the handler's is.
+// fixedStatus answers with a status of its own whatever the handler says.
 type fixedStatus struct {
 	http.ResponseWriter
 	status int

@@ -30,7 +30,7 @@ func NewLeases(accept, length time.Duration) *Leases {
 	return &Leases{Accept: accept, Length: length, byJob: map[string]*Lease{}}
 }
 
-// follow brings the leases in line with a job's record. It is the only way they come and go.
+// follow brings the Leases in line with a job's record. It is the only way they come and go.
 func (l *Leases) follow(r Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -78,7 +78,7 @@ func (l *Leases) Extend() {
 	}
 }
 
-// Expired returns the leases that have ended and leaves them: they go with the record's change.
+// Expired returns the Leases that are over and leaves them: they go with the record's change.
 func (l *Leases) Expired() []Lease {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -68,6 +68,8 @@ type heldKey struct {
 	Key
 	hash     string
 	revision uint64
+
+	mu       sync.Mutex // held while a request is reserved and, where it has to wait, given back
 	requests *rate.Limiter
 }
 
@@ -82,7 +84,7 @@ func (c Caller) Admin() bool { return c.Role == RoleAdmin }
 
 // Why a request is refused for its key.
 var (
-	ErrNoKey      = &api.Error{Code: api.CodeUnauthorized, Message: "Authorization: the request has no API key, want \"Bearer KEY\""}
+	errNoKey      = &api.Error{Code: api.CodeUnauthorized, Message: "Authorization: the request has no API key, want \"Bearer KEY\""}
 	errWrongKey   = &api.Error{Code: api.CodeUnauthorized, Message: "Authorization: the API key is not valid here"}
 	errExpiredKey = &api.Error{Code: api.CodeUnauthorized, Message: "Authorization: the API key has expired"}
 	ErrNotAdmin   = &api.Error{Code: api.CodeForbidden, Message: "this needs an admin key"}
@@ -111,7 +113,7 @@ func (k *Keys) hold(hash string, key Key, revision uint64) {
 	if n := key.Limits.RequestsPerMinute; n > 0 {
 		limit, burst = rate.Limit(float64(n)/60), n
 	}
-	k.byHash[hash] = &heldKey{key, hash, revision, rate.NewLimiter(limit, burst)}
+	k.byHash[hash] = &heldKey{Key: key, hash: hash, revision: revision, requests: rate.NewLimiter(limit, burst)}
 }
 
 // nameless names a key that was made before keys had names.
@@ -140,7 +142,7 @@ type Found struct{ held *heldKey }
 // Find looks a key up.
 func (k *Keys) Find(key string) (Found, error) {
 	if key == "" {
-		return Found{}, ErrNoKey
+		return Found{}, errNoKey
 	}
 	hash := ident.Digest([]byte(key))
 	k.mu.Lock()
@@ -170,6 +172,8 @@ func (f Found) Admit(now time.Time) (Caller, error) {
 
 // admit takes one request off what is allowed, or returns how long there is none.
 func (h *heldKey) admit(now time.Time) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	r := h.requests.ReserveN(now, 1)
 	wait := r.DelayFrom(now)
 	if wait > 0 {

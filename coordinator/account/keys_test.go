@@ -1,6 +1,7 @@
 package account
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -41,5 +42,31 @@ func TestRequestsComeBackWithTime(t *testing.T) {
 	}
 	if err := use(now.Add(time.Duration(err.RetryAfter) * time.Second)); err != nil {
 		t.Errorf("after as long as it says: %v", err)
+	}
+}
+
+// However many requests are refused at once, none of them costs the key a later one.
+func TestRefusedRequestsCostNothing(t *testing.T) {
+	k, now := &Keys{byHash: map[string]*heldKey{}}, time.Now()
+	k.hold(ident.Digest([]byte("secret")), Key{Role: RoleClient, Name: "some", Limits: api.KeyLimits{RequestsPerMinute: 60}}, 1)
+	for i := range 60 {
+		if _, err := k.Caller("secret", now); err != nil {
+			t.Fatalf("request %d: %v", i, err)
+		}
+	}
+	var clients sync.WaitGroup
+	for range 16 {
+		clients.Go(func() {
+			for range 20000 {
+				if _, err := k.Caller("secret", now); api.AsError(err, "").RetryAfter != 1 {
+					t.Errorf("refused for %d s: %v", api.AsError(err, "").RetryAfter, err)
+					return
+				}
+			}
+		})
+	}
+	clients.Wait()
+	if _, err := k.Caller("secret", now.Add(time.Second)); err != nil {
+		t.Errorf("a second later: %v", err)
 	}
 }

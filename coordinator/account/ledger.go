@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/easelgrid/easel/api"
@@ -30,12 +31,16 @@ type day struct {
 type Ledger struct {
 	days  *store.Bucket[day]
 	queue *job.Queue
+
+	// Held while a job is counted. Many jobs may settle at once, and counting one takes a while, so most of
+	// them would lose the compare-and-set of their day to others again and again.
+	mu sync.Mutex
 }
 
 // OpenLedger opens the ledger of a store; the queue is the one that settled jobs leave.
 func OpenLedger(ctx context.Context, s *store.Store, queue *job.Queue) (*Ledger, error) {
 	days, err := store.Open[day](ctx, s, "ledger", 0)
-	return &Ledger{days, queue}, err
+	return &Ledger{days: days, queue: queue}, err
 }
 
 // DayOf is a day of the ledger, such as "2026-11-21"; days are those of UTC.
@@ -49,6 +54,8 @@ func (l *Ledger) JobSettled(ctx context.Context, r job.Record) error {
 	if r.Owner == "" { // older than owners
 		return nil
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	on := DayOf(r.Job.UpdatedAt)
 	_, _, err := l.days.Upsert(ctx, dayKey(r.Owner, on), func(d *day, revision uint64) error {
 		if slices.Contains(d.Counted, r.Job.ID) {

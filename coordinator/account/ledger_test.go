@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -82,6 +83,30 @@ func TestJobsAreCountedOnceWhateverEnds(t *testing.T) {
 			rt.Fatalf("%d jobs counted, %d settled, %d open", counted, settled, open)
 		}
 	})
+}
+
+// Many nodes may settle jobs of one owner at the same moment.
+func TestJobsThatSettleAtOnceAreAllCounted(t *testing.T) {
+	s := storetest.Open(t)
+	ledger, err := account.OpenLedger(t.Context(), s, jobtest.Queue(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const jobs = 200
+	now := time.Now().UTC()
+	var nodes sync.WaitGroup
+	for i := range jobs {
+		nodes.Go(func() {
+			r := job.Record{Job: api.Job{ID: fmt.Sprint(i), State: api.StateCanceled, UpdatedAt: now}, Owner: "some"}
+			if err := ledger.JobSettled(t.Context(), r); err != nil {
+				t.Errorf("job %d: %v", i, err)
+			}
+		})
+	}
+	nodes.Wait()
+	if used, err := ledger.Day(t.Context(), "some", account.DayOf(now)); err != nil || used.Jobs != jobs {
+		t.Errorf("counted %d of %d: %v", used.Jobs, jobs, err)
+	}
 }
 
 func anyOpen(j *job.Jobs, owner string) string {

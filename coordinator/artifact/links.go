@@ -28,9 +28,6 @@ type Links struct {
 // NewLinks signs with a secret. Valid is how long a link works from the moment its picture is there.
 func NewLinks(secret []byte, valid time.Duration) Links { return Links{secret, valid} }
 
-// Valid is how long a link works from the moment its picture is there.
-func (l Links) Valid() time.Duration { return l.valid }
-
 func (l Links) sign(format string, args ...any) string {
 	mac := hmac.New(sha256.New, l.secret)
 	fmt.Fprintf(mac, format, args...)

@@ -137,20 +137,15 @@ func (m *Model) limited(r api.JobRequest) []api.Fault {
 }
 
 // Identity is the catalog of those who have no file: the nodes' models by their own names, which are sorted.
-// The default is the named one, "" is the first.
-func Identity(names []string, defaultModel string) *Catalog {
+// The default is the first.
+func Identity(names []string) *Catalog {
 	c := &Catalog{byName: map[string]map[string]*Model{"": {}}}
 	for _, name := range names {
 		m := &Model{Name: name, Serves: name, Owner: defaultOwner}
 		c.Models = append(c.Models, m)
 		c.byName[""][name] = m
 	}
-	switch {
-	case defaultModel != "" && c.byName[""][defaultModel] == nil: // no node has it yet
-		c.Default = &Model{Name: defaultModel, Serves: defaultModel, Owner: defaultOwner}
-	case defaultModel != "":
-		c.Default = c.byName[""][defaultModel]
-	case len(c.Models) > 0:
+	if len(c.Models) > 0 {
 		c.Default = c.Models[0]
 	}
 	return c

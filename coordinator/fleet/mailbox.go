@@ -59,5 +59,5 @@ func (m *Mailbox) Messages() <-chan api.CoordinatorMessage { return m.out }
 // Ended is closed when the session is to end.
 func (m *Mailbox) Ended() <-chan struct{} { return m.ended }
 
-// Close returns how the session is to be closed, once Ended is.
-func (m *Mailbox) Close() (code int, reason string) { return m.code, m.reason }
+// CloseFrame returns the code and the reason to close the session with. They are set once Ended is closed.
+func (m *Mailbox) CloseFrame() (code int, reason string) { return m.code, m.reason }

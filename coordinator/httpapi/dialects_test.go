@@ -10,6 +10,7 @@ import (
 	"github.com/easelgrid/easel/api"
 	"github.com/easelgrid/easel/coordinator"
 	"github.com/easelgrid/easel/coordinator/coordtest"
+	"github.com/easelgrid/easel/coordinator/httpapi"
 )
 
 func TestDialectMakesAPicture(t *testing.T) {
@@ -143,6 +144,15 @@ func TestAliasesOutliveTheCoordinator(t *testing.T) {
 	for _, alias := range []string{"1", "2"} {
 		if got := coordtest.Decoded[coordtest.Reply](t, w.Call("GET", "/v1/jobs/"+alias, "")); got.Job.ID != first.Job.ID {
 			t.Errorf("alias %s is %+v", alias, got.Job)
+		}
+	}
+}
+
+// Catalogs and keys name dialects before there are any.
+func TestVendorsHaveTheNamesOfTheirDialects(t *testing.T) {
+	for _, vendor := range httpapi.Vendors {
+		if got := vendor.New(nil).Name(); got != vendor.Name {
+			t.Errorf("the dialect of %s is called %s", vendor.Name, got)
 		}
 	}
 }

@@ -24,7 +24,7 @@ func (s *server) followJob(w http.ResponseWriter, r *http.Request, who account.C
 		defer feed.Stop()
 	}
 	if err == nil && !intake.MayUse(who.Name, who.Admin(), found.Record) {
-		err = api.Errorf(api.CodeNotFound, "there is no job %s", api.Quote(r.PathValue("id")))
+		err = job.ErrNoJob(r.PathValue("id"))
 	}
 	if err != nil {
 		s.answer(w, r, nil, err)

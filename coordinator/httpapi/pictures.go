@@ -52,8 +52,8 @@ func (s *server) maySee(r *http.Request, found job.Snapshot, id string, index in
 		return nil
 	}
 	who, err := s.Keys.Caller(bearer(r), now)
-	if err == nil && found.Job.ID != "" && !intake.MayUse(who.Name, who.Role == account.RoleAdmin, found.Record) {
-		err = api.Errorf(api.CodeNotFound, "there is no job %s", api.Quote(id))
+	if err == nil && found.Job.ID != "" && !intake.MayUse(who.Name, who.Admin(), found.Record) {
+		err = job.ErrNoJob(id)
 	}
 	if err != nil && query.Has("signature") {
 		return signed

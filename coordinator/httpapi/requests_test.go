@@ -177,6 +177,9 @@ func TestListAndModels(t *testing.T) {
 	if len(models) != 1 || models[0].Name != "shapes" || models[0].Nodes != 0 || len(models[0].Schedulers) != 2 {
 		t.Errorf("models: %+v", models)
 	}
+	if models[0].Serves != "" || models[0].Owner != "" {
+		t.Errorf("without a catalog's file the model shows what only one has: %+v", models[0])
+	}
 	w.Node()
 	models = coordtest.Decoded[struct{ Models []api.Offer }](t, w.Call("GET", "/easel/v1/models", "")).Models
 	if models[0].Nodes != 1 {
@@ -197,4 +200,14 @@ func TestNoModelKnownYet(t *testing.T) {
 	}
 	w.Node()
 	w.Submit(`{"prompt":"a"}`)
+}
+
+// A default model that no node has yet is not another word for one that there is.
+func TestDefaultModelThatIsNotThere(t *testing.T) {
+	w := coordtest.New(t, func(c *coordinator.Config) { c.DefaultModel = "flux" })
+	a := w.Call("POST", "/easel/v1/jobs", `{"prompt":"a"}`)
+	if a.Status != http.StatusNotFound || a.Code() != api.CodeModelNotFound || coordtest.Message(t, a) != `model: got "flux", want one of shapes` {
+		t.Errorf("got %d %s", a.Status, a.Body)
+	}
+	w.Submit(`{"prompt":"a","model":"shapes"}`)
 }

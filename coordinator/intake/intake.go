@@ -203,7 +203,7 @@ func (s *Service) FindNative(ctx context.Context, who account.Caller, id string)
 func (s *Service) find(ctx context.Context, name string, admin bool, id, shown string) (job.Snapshot, error) {
 	found, err := s.o.Jobs.Find(ctx, id)
 	if err == nil && !MayUse(name, admin, found.Record) {
-		return job.Snapshot{}, api.Errorf(api.CodeNotFound, "there is no job %s", api.Quote(shown))
+		return job.Snapshot{}, job.ErrNoJob(shown)
 	}
 	return found, err
 }

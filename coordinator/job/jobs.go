@@ -143,8 +143,8 @@ func (j *Jobs) lock(id string) (unlock func()) {
 	return m.Unlock
 }
 
-// errNoJob answers questions about a job that does not exist.
-func errNoJob(id string) error {
+// ErrNoJob answers questions about a job that does not exist.
+func ErrNoJob(id string) error {
 	return api.Errorf(api.CodeNotFound, "there is no job %s", api.Quote(id))
 }
 
@@ -173,7 +173,7 @@ func (j *Jobs) Change(ctx context.Context, id string, edit func(*Record) error) 
 		return nil
 	})
 	if errors.Is(err, store.ErrMissing) {
-		return Record{}, errNoJob(id)
+		return Record{}, ErrNoJob(id)
 	}
 	if err != nil {
 		return r, err
@@ -292,7 +292,7 @@ func (j *Jobs) Find(ctx context.Context, id string) (Snapshot, error) {
 	j.mu.Unlock()
 	r, revision, err := j.records.Get(ctx, id)
 	if errors.Is(err, store.ErrMissing) {
-		return Snapshot{}, errNoJob(id)
+		return Snapshot{}, ErrNoJob(id)
 	}
 	if err != nil {
 		return Snapshot{}, fmt.Errorf("find job: %w", err)

@@ -34,7 +34,7 @@ func (o *Offers) catalog(s served) (*catalog.Catalog, time.Time) {
 	if o.file != nil {
 		return o.file.Catalog()
 	}
-	return catalog.Identity(s.names(), o.defaultModel), o.since
+	return catalog.Identity(s.names()), o.since
 }
 
 // Models are those that a dialect's clients see.
@@ -60,9 +60,11 @@ func (o *Offers) Native() []api.Offer {
 		if !ok {
 			continue
 		}
-		shown := Choice{s, m, entry, "", since}.Model()
-		entry.Model, entry.MaxPixels, entry.Serves, entry.Aliases = shown.Model, shown.MaxPixels, m.Serves, shown.Aliases
-		entry.Owner, entry.Description = m.Owner, m.Description
+		if o.file != nil {
+			shown := Choice{s, m, entry, "", since}.Model()
+			entry.Model, entry.MaxPixels, entry.Serves, entry.Aliases = shown.Model, shown.MaxPixels, m.Serves, shown.Aliases
+			entry.Owner, entry.Description = m.Owner, m.Description
+		}
 		list = append(list, entry)
 	}
 	return list
@@ -84,6 +86,9 @@ func (o *Offers) Choose(dialectName, name string) (Choice, error) {
 	c, since := o.catalog(s)
 	if len(c.Models) == 0 {
 		return Choice{}, api.Errorf(api.CodeModelNotFound, "model: no model is known yet, want a node to join first")
+	}
+	if name == "" && o.file == nil {
+		name = o.defaultModel
 	}
 	m, ok := c.Find(dialectName, name)
 	if !ok {

@@ -28,7 +28,7 @@ func (one *session) write(log *slog.Logger) {
 			}
 		case <-one.Ended():
 			one.flush()
-			code, reason := one.Mailbox.Close()
+			code, reason := one.CloseFrame()
 			closeWith(one.conn, code, reason)
 			log.Debug("session closed", "node", one.Node, "reason", reason)
 			return

@@ -176,7 +176,7 @@ func (s *Sessions) read(one *session) string {
 		m, err := readMessage(one.conn)
 		select {
 		case <-one.Ended():
-			_, reason := one.Mailbox.Close()
+			_, reason := one.CloseFrame()
 			return reason
 		default:
 		}

@@ -51,6 +51,9 @@ func TestUploadedPictures(t *testing.T) {
 			t.Fatal(err)
 		}
 		uploads := artifact.NewUploads(artifacttest.Open(t, where), artifact.NewLinks([]byte(w.Read("url.secret")), 24*time.Hour))
+		if n, err := uploads.Sweep(t.Context(), time.Now().Add(24*time.Hour-time.Minute)); err != nil || n != 0 {
+			t.Errorf("swept early: %d, %v", n, err)
+		}
 		if n, err := uploads.Sweep(t.Context(), time.Now().Add(24*time.Hour+time.Second)); err != nil || n != 1 {
 			t.Errorf("swept: %d, %v", n, err)
 		}

@@ -21,7 +21,8 @@ func TestTimedNamesSortByTime(t *testing.T) {
 }
 
 func TestTimeOfOtherNames(t *testing.T) {
-	for _, name := range []string{"", "inputs", "pictures", "0", "00000000000000000000000000000000", "UPPERCASEUPPERCASEUPPERCAS"} {
+	timed := Timed(time.Now())
+	for _, name := range []string{"", "inputs", "pictures", "..", timed + "0", timed[1:], "0", "00000000000000000000000000000000", "UPPERCASEUPPERCASEUPPERCAS"} {
 		if at, ok := TimeOf(name); ok {
 			t.Errorf("%q has a time: %v", name, at)
 		}

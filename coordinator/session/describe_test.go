@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -55,7 +56,7 @@ func TestBrokenDescriptions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := w.NewNode()
-			n.Introduce(n.Dial(), w.Token, c.parts)
+			n.Introduce(n.Dial(), coordtest.Decoded[api.JoinToken](t, w.Call("POST", "/easel/v1/tokens", "")).Token, c.parts)
 			for _, m := range c.send {
 				n.Send(m)
 			}
@@ -64,5 +65,20 @@ func TestBrokenDescriptions(t *testing.T) {
 				t.Errorf("got %+v", m)
 			}
 		})
+	}
+}
+
+// A node that may not join is refused before its description is read, and reads the refusal although it has
+// sent all of it.
+func TestStrangerWithALargeDescriptionIsRefused(t *testing.T) {
+	w := coordtest.New(t)
+	n := w.NewNode()
+	shapes := &n.Runtimes[0].Models[0]
+	for i := range 10_000 {
+		shapes.LoRAs = append(shapes.LoRAs, api.Adapter{Name: fmt.Sprintf("lora-%d", i), Digest: strings.Repeat("0", 64)})
+	}
+	err := n.Join("easel-join-1.unknown")
+	if refused, ok := errors.AsType[*api.Error](err); !ok || refused.Code != api.CodeUnauthorized {
+		t.Errorf("got %v", err)
 	}
 }

@@ -47,12 +47,16 @@ func (h handshake) run(ctx context.Context, conn *websocket.Conn) (api.Register,
 	if err := checkRegister(reg, nonce); err != nil {
 		return api.Register{}, err
 	}
-	if reg.Parts > 0 {
+	id, now := fleet.NodeID(reg.PublicKey), time.Now().UTC()
+	if err := h.admit(ctx, id, reg, now); err != nil {
+		return api.Register{}, err
+	}
+	if reg.Parts > 0 { // only of a node that may join
 		if reg.Runtimes, err = readParts(conn, reg.Parts); err != nil {
 			return api.Register{}, err
 		}
 	}
-	if err := h.admit(ctx, fleet.NodeID(reg.PublicKey), reg); err != nil {
+	if err := h.record(ctx, id, reg, now); err != nil {
 		return api.Register{}, err
 	}
 	return reg, conn.SetReadDeadline(time.Time{})
@@ -98,22 +102,23 @@ func checkRegister(reg api.Register, nonce []byte) error {
 	return nil
 }
 
-// admit decides whether the node may join and records it. The join token is consumed before the
-// record is written and remembers by whom, so a node can repeat a try that was cut short in between.
-func (h handshake) admit(ctx context.Context, id string, reg api.Register) error {
+// admit decides whether the node may join. The join token is consumed before the record is written and
+// remembers by whom, so a node can repeat a try that was cut short in between.
+func (h handshake) admit(ctx context.Context, id string, reg api.Register, now time.Time) error {
 	known, joined := h.fleet.Record(id)
-	if known.Revoked {
+	switch {
+	case known.Revoked:
 		return fleet.ErrRevoked
-	}
-	if joined && !bytes.Equal(known.PublicKey, reg.PublicKey) { // the name is a part of the key's hash only
+	case !joined:
+		return h.tokens.Consume(ctx, reg.JoinToken, id, now)
+	case !bytes.Equal(known.PublicKey, reg.PublicKey): // the name is a part of the key's hash only
 		return api.Errorf(api.CodeUnauthorized, "public_key: node %s has another one", id)
 	}
-	now := time.Now().UTC()
-	if !joined {
-		if err := h.tokens.Consume(ctx, reg.JoinToken, id, now); err != nil {
-			return err
-		}
-	}
+	return nil
+}
+
+// record keeps the registration, without its secrets.
+func (h handshake) record(ctx context.Context, id string, reg api.Register, now time.Time) error {
 	return h.fleet.Save(ctx, id, func(r *fleet.Record) {
 		if r.JoinedAt.IsZero() {
 			r.JoinedAt = now
@@ -123,6 +128,9 @@ func (h handshake) admit(ctx context.Context, id string, reg api.Register) error
 	})
 }
 
+// lingerTime is how long what a refused node still sends is read, so that the refusal reaches it.
+const lingerTime = time.Second
+
 // refuse notifies the node why its session ends before it began.
 func refuse(conn *websocket.Conn, err error) {
 	refusal, ok := errors.AsType[*api.Error](err)
@@ -131,5 +139,19 @@ func refuse(conn *websocket.Conn, err error) {
 	}
 	if writeMessage(conn, api.CoordinatorMessage{Refused: refusal}) == nil {
 		closeWith(conn, websocket.ClosePolicyViolation, fmt.Sprintf("refused: %s", refusal.Code))
+		linger(conn)
+	}
+}
+
+// linger reads on until the node closes its end. A connection that is closed with something unread is reset,
+// and the reset may overtake the refusal.
+func linger(conn *websocket.Conn) {
+	if conn.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	for {
+		if _, _, err := conn.NextReader(); err != nil {
+			return
+		}
 	}
 }

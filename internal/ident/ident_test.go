@@ -15,7 +15,7 @@ func TestTimedNamesSortByTime(t *testing.T) {
 	if got, ok := TimeOf(earlier); !ok || !got.Equal(at) {
 		t.Errorf("time of %s: got %v, %v, want %v", earlier, got, ok, at)
 	}
-	if Timed(at) == Timed(at) {
+	if one, other := Timed(at), Timed(at); one == other {
 		t.Error("two names of one millisecond are the same")
 	}
 }

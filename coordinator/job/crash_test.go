@@ -8,12 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"github.com/easelgrid/easel/api"
 	"github.com/easelgrid/easel/coordinator/artifact/artifacttest"
 	"github.com/easelgrid/easel/coordinator/store"
+	"github.com/easelgrid/easel/coordinator/store/storetest"
 )
 
 // A sudden end between any two writes of a submission leaves no job that waits for ever: what is recorded and
@@ -28,7 +28,7 @@ func TestSubmissionThatIsCutOffAnywhere(t *testing.T) {
 	const writes = 4 // key, alias, place, record
 	for cut := 1; cut <= writes+1; cut++ {
 		t.Run(fmt.Sprintf("before write %d", cut), func(t *testing.T) {
-			address := jetStream(t)
+			address := storetest.Server(t)
 			link := newCutter(t, address)
 			j := openJobs(t, over(t, "nats://"+link.address), a)
 			link.cutBefore(cut)
@@ -58,24 +58,6 @@ func TestSubmissionThatIsCutOffAnywhere(t *testing.T) {
 			}
 		})
 	}
-}
-
-// jetStream starts a server of its own on loopback and returns its address.
-func jetStream(t *testing.T) string {
-	t.Helper()
-	srv, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv.Start()
-	t.Cleanup(func() {
-		srv.Shutdown()
-		srv.WaitForShutdown()
-	})
-	if !srv.ReadyForConnections(30 * time.Second) {
-		t.Fatal("the server is not ready")
-	}
-	return srv.ClientURL()
 }
 
 func over(t *testing.T, address string) *store.Store {

@@ -3,42 +3,22 @@ package store_test
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"github.com/easelgrid/easel/coordinator/store"
+	"github.com/easelgrid/easel/coordinator/store/storetest"
 )
 
 type note struct{ Text string }
 
 // engines are what a store can be over. The suite passes over each.
 var engines = map[string]func(t *testing.T) *store.Store{
-	"embedded": func(t *testing.T) *store.Store {
-		s, err := store.Embedded(t.Context(), t.TempDir(), slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	},
+	"embedded": func(t *testing.T) *store.Store { return storetest.Open(t) },
 	"external": func(t *testing.T) *store.Store {
-		srv, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		srv.Start()
-		t.Cleanup(func() {
-			srv.Shutdown()
-			srv.WaitForShutdown()
-		})
-		if !srv.ReadyForConnections(30 * time.Second) {
-			t.Fatal("the server is not ready")
-		}
-		client, err := nats.Connect(srv.ClientURL())
+		client, err := nats.Connect(storetest.Server(t))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,12 +1,8 @@
 package picture
 
 import (
-	"bytes"
 	"image"
 	"image/color"
-	"image/png"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/easelgrid/easel/api"
@@ -72,23 +68,9 @@ func TestEnlargedInpaintingKeepsTheOriginalOutside(t *testing.T) {
 			mask.SetGray(x, y, color.Gray{Y: 255})
 		}
 	}
-	store := func(picture image.Image) *api.Input {
-		var b bytes.Buffer
-		if err := png.Encode(&b, picture); err != nil {
-			t.Fatal(err)
-		}
-		in, err := api.ReadInput(b.Bytes())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, in.FileName()), b.Bytes(), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return &in
-	}
 	spec := api.ImageSpec{
 		Prompt: "a red disc", Width: 144, Height: 112, OutputWidth: 640, OutputHeight: 480,
-		InitImage: store(original), MaskImage: store(mask), Strength: 1, Steps: 1,
+		InitImage: input(t, dir, original), MaskImage: input(t, dir, mask), Strength: 1, Steps: 1,
 	}
 	inner, err := Prepare(dir, spec)
 	if err != nil {
